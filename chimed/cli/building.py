@@ -1,0 +1,1 @@
+"""Commands: check, sources, plan, build."""

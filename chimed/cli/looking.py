@@ -1,0 +1,1 @@
+"""Commands: stats, look, trace, validate, diff, report, schema."""
