@@ -41,7 +41,11 @@ _COLUMNS: dict[Split, list[tuple[str, pa.DataType]]] = {
 def _feature(kind: pa.DataType) -> dict[str, Any]:
     """The datasets library's description of a column type."""
     if pa.types.is_list(kind):
-        inner = {f.name: _feature(f.type) for f in kind.value_type} if pa.types.is_struct(kind.value_type) else _feature(kind.value_type)
+        inner = (
+            {f.name: _feature(f.type) for f in kind.value_type}
+            if pa.types.is_struct(kind.value_type)
+            else _feature(kind.value_type)
+        )
         return {"feature": inner, "_type": "List"}
     return {"dtype": str(kind), "_type": "Value"}
 

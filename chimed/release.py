@@ -1,8 +1,8 @@
 """A release on disk: its manifest, its shards, and how to open it.
 
-    OUT/ChiMed-SFT/manifest.json                  the facts, written last
-                   data/<source>/train-00000-of-00003.parquet   published rows
-                   lost/ · origin/ · sketches/    local side files
+OUT/ChiMed-SFT/manifest.json                  the facts, written last
+               data/<source>/train-00000-of-00003.parquet   published rows
+               lost/ · origin/ · sketches/    local side files
 """
 
 from __future__ import annotations

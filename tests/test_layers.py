@@ -11,7 +11,23 @@ CHIMED = [
     "formatter", "ledger", "recipe", "engine", "release", "licences", "statistics", "export", "card", "report", "build", "hub", "fetch",
     "cli", "demo",
 ]  # fmt: skip
-STAGES = ["stage", "recipe", "plan", "data", "model", "lineage", "training", "cpt", "sft", "dpo", "evals", "report", "cli", "__main__", "demo"]
+STAGES = [
+    "stage",
+    "recipe",
+    "plan",
+    "data",
+    "model",
+    "lineage",
+    "training",
+    "cpt",
+    "sft",
+    "dpo",
+    "evals",
+    "report",
+    "cli",
+    "__main__",
+    "demo",
+]
 DOORS = {"errors", "records", "release", "hub", "evalsets"}
 
 
