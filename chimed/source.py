@@ -54,16 +54,18 @@ class Reader(Protocol):
     """Finds the files of a source and reads their rows in a fixed order, in bounded memory.
 
     `find` returns the files that are read, sorted, relative to `folder` (an absent source gives none); `read` yields
-    the rows of one of them; a file that cannot be read as its kind at all raises DataError before the first row
-    (design ruling 6). `read_all` joins rows across the files (knowledge graphs) and defaults to `read` file by file.
+    their rows; a file that cannot be read as its kind at all raises DataError before its first row (design ruling 6).
     `raw` gives back the upstream bytes of a row for `trace`.
     """
 
-    def find(self, folder: Path) -> list[str]: ...
+    def find(self, folder: Path) -> list[str]:
+        """Files of this source in `folder`, sorted, relative; none where it is absent."""
 
-    def read(self, folder: Path, files: Sequence[str]) -> Iterator[Row | BadRow]: ...
+    def read(self, folder: Path, files: Sequence[str]) -> Iterator[Row | BadRow]:
+        """Rows in a fixed order, in bounded memory."""
 
-    def raw(self, folder: Path, file: str, position: int) -> bytes: ...
+    def raw(self, folder: Path, file: str, position: int) -> bytes:
+        """Upstream bytes of the row at a position."""
 
 
 @dataclass(frozen=True)
