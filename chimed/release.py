@@ -66,6 +66,7 @@ class SourceEntry(Frozen):
     validation: int = 0
     text_bytes: int = 0
     text_chars: int = 0
+    steps: dict[str, dict[str, int]] = Field(default_factory=dict)
 
 
 class Manifest(Frozen):
@@ -119,7 +120,7 @@ class Release:
             yield from read_batches(shard, columns)
 
     def lost(self, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
-        """Lost records: id, source, step, reason, rows, twin, similarity, file, position, detail."""
+        """Lost records: id, source, step, reason, rows, twin, similarity, origin, detail, text_sha1, steps."""
         yield from self._side("lost", columns)
 
     def origins(self, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:

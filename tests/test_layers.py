@@ -7,8 +7,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 CHIMED = """
-    errors packaged records parquet source readers sources clean quality privacy evalsets guard dedup formatter ledger
-    recipe engine release licences statistics export card report build hub fetch cli demo
+    errors packaged records parquet anyfile source readers sources clean quality privacy evalsets guard dedup formatter ledger
+    recipe staging engine release schemas look trace validation statistics configs licences export diff card report build hub fetch cli demo
 """.split()
 STAGES = "stage recipe plan data model lineage training cpt sft dpo evals report cli __main__ demo".split()
 HEAVY = "torch ray transformers datasets numba pyarrow"

@@ -1,1 +1,139 @@
-"""Commands: stats, look, trace, validate, diff, report, schema."""
+"""Commands: stats, look, trace, validate, schema."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from chimed.cli.console import Json, app, print_json, print_table, progress
+from chimed.errors import DataError
+
+ReleaseFolder = Annotated[Path, typer.Argument(help="A release folder, such as build/ChiMed-SFT.")]
+
+
+@app.command()
+def stats(
+    release: ReleaseFolder,
+    tokenizer: Annotated[Path | None, typer.Option(help="Folder of a Hugging Face tokenizer, to count tokens.")] = None,
+    as_json: Json = False,
+) -> None:
+    """The paper's Table 1, 2 or 3 for a release. Example: chimed stats build/ChiMed-CPT"""
+    from chimed.release import open_release
+    from chimed.statistics import stats as run
+    from chimed.statistics import tokenizer_at
+
+    opened = open_release(release)
+    with progress("count") as report:
+        result = run(opened, tokenizer_at(tokenizer) if tokenizer else None, report)
+    if as_json:
+        return print_json(result)
+    head = ["source", "samples", "tokens", "MB", "paper samples", "paper MB", "upstream rows", "note"]
+    keys = ["source", "samples", "tokens", "megabytes", "paper_samples", "paper_megabytes", "upstream_rows", "note"]
+    total = result["total"]
+    rows = [[row[key] for key in keys] for row in result["sources"]]
+    rows.append(
+        [
+            "all",
+            total["samples"],
+            total["tokens"],
+            total["megabytes"],
+            total["paper_samples"],
+            total["paper_megabytes"],
+            None,
+            "",
+        ]
+    )
+    return print_table(f"{result['release']} beside the paper's table", head, rows)
+
+
+@app.command()
+def look(
+    release: ReleaseFolder,
+    name: Annotated[str | None, typer.Argument(metavar="[ID]", help="One record by id.")] = None,
+    source: Annotated[str | None, typer.Option(help="Of one source only.")] = None,
+    lost: Annotated[bool, typer.Option("--lost", help="Lost rows, with reasons and twins.")] = False,
+    count: Annotated[int, typer.Option("-n", min=1, help="How many.")] = 5,
+    as_json: Json = False,
+) -> None:
+    """Show records, or lost rows with reasons. Example: chimed look build/ChiMed-SFT --lost -n 10"""
+    from chimed.look import look as run
+    from chimed.release import open_release
+
+    rows = run(open_release(release), name, source=source, lost=lost, count=count)
+    if as_json:
+        return print_json(rows)
+    for row in rows:
+        _show(row)
+    return None
+
+
+def _show(row: dict[str, Any]) -> None:
+    typer.echo(f"--- {row['id']}")
+    for key, value in row.items():
+        if key in {"messages", "prompt", "chosen", "rejected"}:
+            typer.echo(f"{key}:")
+            for message in value:
+                typer.echo(f"  [{message['role']}] {message['content']}")
+        elif key != "id" and value is not None:
+            typer.echo(f"{key}: {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}")
+    typer.echo("")
+
+
+@app.command()
+def trace(
+    release: ReleaseFolder,
+    name: Annotated[str, typer.Argument(metavar="ID", help="A published or lost id.")],
+    place: Annotated[Path | None, typer.Option("--from", help="Upstream files, where they have moved.")] = None,
+    as_json: Json = False,
+) -> None:
+    """From an id back to file, row and bytes, and what each step did. Example: chimed trace build/ChiMed-SFT cmd:0123…"""
+    from chimed.release import open_release
+    from chimed.trace import trace as run
+
+    result = run(open_release(release), name, place)
+    if as_json:
+        return print_json(result)
+    typer.echo(
+        f"{result['id']}\n{result['state']}, from {result['origin']['file']}, row {result['origin']['position']}\n"
+    )
+    typer.echo(result["raw"])
+    return print_table(
+        "Steps", ["step", "version", "did"], [[s["step"], s["version"], s["did"]] for s in result["steps"]]
+    )
+
+
+@app.command()
+def validate(release: ReleaseFolder, as_json: Json = False) -> None:
+    """Schema, ledger, checksums, and the card's numbers. Example: chimed validate build/ChiMed-SFT"""
+    from chimed.release import open_release
+    from chimed.validation import validate as run
+
+    with progress("validate") as report:
+        problems = run(open_release(release), report)
+    if as_json:
+        print_json({"ok": not problems, "problems": problems})
+    elif not problems:
+        typer.echo(f"{release}: sound")
+    if problems:
+        if not as_json:
+            typer.echo("\n".join(problems))
+        raise DataError(f"{release}: {len(problems)} problems.")
+
+
+@app.command()
+def schema(
+    check: Annotated[bool, typer.Option("--check", help="Only say whether schemas/ is up to date.")] = False,
+    to: Annotated[Path, typer.Option(help="The folder of the schemas.")] = Path("schemas"),
+) -> None:
+    """Write (or check) the JSON Schemas of records, published rows and manifest. Example: chimed schema --check"""
+    from chimed.schemas import stale, write
+
+    if check:
+        old = stale(to)
+        if old:
+            raise DataError(f"{', '.join(old)}: not what the models say. Run chimed schema and commit.")
+        return typer.echo(f"{to}: up to date")
+    return typer.echo("\n".join(str(path) for path in write(to)))

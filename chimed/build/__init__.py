@@ -1,0 +1,217 @@
+"""Builds a release: the only place that knows the order of the steps. Stops anywhere, goes on where it was.
+
+files → parse → staged texts → clean, mask, guard, quality → dedup, mixture, validation → shards → ledger → manifest
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from chimed import clean, evalsets, guard, quality, staging
+from chimed.build import parse, select, transform, write
+from chimed.build.inputs import Input, chosen, find, known_sources, refuse_faulty
+from chimed.build.lanes import Lane, Lanes, load
+from chimed.build.overlap import write_overlap
+from chimed.build.work import alone_in, code_version, versions
+from chimed.build.workers import Run, fitting, workers
+from chimed.card import complete
+from chimed.errors import DataError
+from chimed.ledger import Account
+from chimed.recipe import Recipe
+from chimed.records import RELEASE_NAMES, Split
+from chimed.release import MANIFEST, Manifest, Release, open_release
+
+Report = Callable[..., None]
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a build was asked for. `evals` is the folder of evaluation sets, `against` an earlier release."""
+
+    splits: tuple[Split, ...]
+    root: Path
+    out: Path
+    recipe: Recipe
+    only: tuple[str, ...] = ()
+    limit: int | None = None
+    exclude: tuple[str, ...] = ()
+    evals: Path | None = None
+    against: Path | None = None
+    workers: int | None = None
+    report: Report = field(default=lambda *_, **__: None)
+
+
+def build(order: Order) -> tuple[list[Release], list[str]]:
+    """Build the releases of the order; returns them and the names of absent sources.
+
+    Raises DataError when nothing is there, a named source is absent, a file cannot be read, or a ledger does not close;
+    ConflictError when another build holds the folder. Without a manifest a release does not exist.
+    """
+    sources = known_sources(order.recipe.source)
+    plans: list[tuple[Split, list[Input]]] = []
+    absent: set[str] = set()
+    for split in order.splits:
+        inputs, missing = find(chosen(sources, split, order.only), split, order.root)
+        plans.append((split, inputs))
+        absent |= set(missing)
+    if order.only and absent:
+        raise DataError(
+            f"{', '.join(sorted(absent))}: no files below {order.root}. chimed sources says how to obtain them."
+        )
+    if not any(inputs for _, inputs in plans):
+        raise DataError(f"{order.root}: none of the sources of {', '.join(order.splits)} is here. See chimed sources.")
+    refuse_faulty([item for _, inputs in plans for item in inputs])
+    total = sum(item.bytes() for _, inputs in plans for item in inputs)
+    with alone_in(order.out) as work, workers(order.workers or fitting(total)) as run:
+        releases = [_Build(order, split, inputs, work, run).release() for split, inputs in plans if inputs]
+    return releases, sorted(absent)
+
+
+class _Build:
+    """One split on its way; the methods stand in the order in which they run."""
+
+    def __init__(self, order: Order, split: Split, inputs: list[Input], work: Path, run: Run) -> None:
+        self.order, self.split, self.inputs, self.run = order, split, self._ranked(order.recipe, inputs), run
+        self.work = work / split
+        self.started = time.monotonic()
+        self.files = {item.source.name: item.upstream_files() for item in self.inputs}
+        self.against = open_release(order.against) if order.against else None
+
+    @staticmethod
+    def _ranked(recipe: Recipe, inputs: list[Input]) -> list[Input]:
+        """Sources by the recipe's priority, then by name: the rank that decides which twin stays."""
+        places = {name: place for place, name in enumerate(recipe.dedup.priority)}
+        return sorted(inputs, key=lambda item: (places.get(item.source.name, len(places)), item.source.name))
+
+    def release(self) -> Release:
+        recipe = self.order.recipe
+        read = self._parse()
+        lanes, guarded = self._transform(read)
+        facts = select.deduplicate(lanes, recipe.dedup, self._folder("dedup"), self.against, self.order.report)
+        excluded = self._excluded()
+        select.exclude(lanes, excluded)
+        times = select.mix(lanes, recipe.mixture, recipe.seed)
+        select.validate_part(lanes, recipe.validation, recipe.seed)
+        return self._write(lanes, times, {"dedup": facts, "guard": guarded}, excluded)
+
+    def _folder(self, name: str) -> Path:
+        folder = self.work / name
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def _key(self, item: Input) -> str:
+        files = [(file.path, file.sha256) for file in self.files[item.source.name]]
+        return staging.digest(
+            code_version(), self.split, item.source.name, repr(item.source.reader), files, self.order.limit
+        )
+
+    def _parse(self) -> dict[str, Lane]:
+        """Stage every source; returns its lane with the rows that its reader counted."""
+        calls = []
+        for item in self.inputs:
+            out = self._folder("parse") / f"{item.source.name}-{self._key(item)}"
+            calls.append((item, self.split, out, self.order.limit))
+        lanes = {}
+        for number, (name, read, out) in enumerate(self.run(_stage, calls), start=1):
+            self.order.report(number, len(calls), f"{self.split}: read {name}")
+            lanes[name] = Lane(_source_of(self.inputs, name), read, staging.parts_in(out))
+        return lanes
+
+    def _transform(self, lanes: dict[str, Lane]) -> tuple[Lanes, dict[str, Any]]:
+        """Run the text steps on every part; the lanes then point at the transformed parts."""
+        settings, checked = self._settings()
+        calls, after = [], {}
+        for item in self.inputs:
+            lane = lanes[item.source.name]
+            words = replace(settings, boilerplate=self._boilerplate(lane))
+            folder = self._folder("text") / f"{item.source.name}-{staging.digest(self._key(item), words.key())}"
+            after[item.source.name] = [folder / part.name for part in lane.parts]
+            calls += [(part, folder / part.name, words) for part in lane.parts]
+        for number, _ in enumerate(self.run(transform.transform_part, calls), start=1):
+            self.order.report(number, len(calls), f"{self.split}: clean, mask, guard")
+        return load([replace(lanes[item.source.name], parts=after[item.source.name]) for item in self.inputs]), checked
+
+    def _settings(self) -> tuple[transform.Settings, dict[str, Any]]:
+        recipe = self.order.recipe
+        steps = tuple(clean.STEPS) if recipe.clean.steps is None else recipe.clean.steps
+        actions = tuple(sorted((quality.DEFAULTS | recipe.quality).items()))
+        index, checked = self._index()
+        return transform.Settings(steps, recipe.mask, recipe.guard.action, index, actions), checked
+
+    def _index(self) -> tuple[Path | None, dict[str, Any]]:
+        """The guard's index of the evaluation sets that are here, and what the manifest says of them."""
+        action = self.order.recipe.guard.action
+        folder = self.order.evals
+        if action == "off" or folder is None or not folder.is_dir():
+            return None, {"action": action, "sets": {}, "checked": False}
+        items = list(evalsets.read_items(folder))
+        sets = {name: sum(item.set == name for item in items) for name in sorted({item.set for item in items})}
+        index = guard.Index.build(items)
+        place = self._folder("guard") / f"{index.digest()}.index"
+        index.save(place)
+        return place, {"action": action, "sets": sets, "checked": True, "index": index.digest()}
+
+    def _boilerplate(self, lane: Lane) -> frozenset[str]:
+        """Sentences that a source repeats under its texts, found by repeat count over all of it."""
+        if not self.order.recipe.clean.boilerplate or not lane.parts:
+            return frozenset()
+        found = lane.parts[0].parent / "boilerplate.json"
+        if not found.is_file():
+            batches = (part.column("texts").flatten().to_pylist() for part in staging.read_parts(lane.parts, ["texts"]))
+            staging.write_text(found, json.dumps(sorted(clean.boilerplate(batches)), ensure_ascii=False))
+        return frozenset(json.loads(found.read_text(encoding="utf-8")))
+
+    def _excluded(self) -> list[str]:
+        """Taken-down rows: those named now and those that the release in this place already carries."""
+        earlier = self.order.out / RELEASE_NAMES[self.split]
+        carried = open_release(earlier).manifest.excluded if (earlier / MANIFEST).is_file() else []
+        return sorted({*self.order.exclude, *carried})
+
+    def _write(self, lanes: Lanes, times: dict[str, int], steps: dict[str, Any], excluded: list[str]) -> Release:
+        folder = self._folder("release")
+        files, counts = write.write_data(folder, lanes, self.split, times)
+        ledger = write.accounts(lanes, counts)
+        files += write.write_sides(folder, lanes)
+        files += write_overlap(folder, lanes)
+        entries = write.source_entries(self.inputs, self.files, lanes, ledger, counts)
+        manifest = Manifest(
+            name=RELEASE_NAMES[self.split], split=self.split, version=self.order.recipe.version,
+            rows=sum(account.records for account in ledger), bytes=sum(f.bytes for f in files if f.path.startswith("data/")),
+            files=files, sources=entries, settings=self._said(), versions=versions(), steps=steps, excluded=excluded,
+        )  # fmt: skip
+        manifest = complete(folder, manifest)
+        self._note(folder)
+        staging.write_text(folder / MANIFEST, manifest.dumps())
+        write.replace_folder(folder, self.order.out / manifest.name)
+        return open_release(self.order.out / manifest.name)
+
+    def _said(self) -> dict[str, Any]:
+        """Everything that was asked for and decides about the content; no path, no worker count."""
+        said: dict[str, Any] = {"recipe": self.order.recipe.model_dump(mode="json"), "limit": self.order.limit}
+        said["only"] = sorted(self.order.only)
+        if self.against:
+            said["against"] = {"name": self.against.manifest.name, "version": self.against.manifest.version,
+                               "manifest": staging.digest(self.against.manifest.dumps())}  # fmt: skip
+        return said
+
+    def _note(self, folder: Path) -> None:
+        """Where the upstream files lie and how long it took: for `trace`, on this machine only."""
+        note = {"from": str(self.order.root.resolve()), "seconds": round(time.monotonic() - self.started, 1)}
+        staging.write_text(folder / "origin" / "local.json", json.dumps(note, ensure_ascii=False, indent=2))
+
+
+def _stage(item: Input, split: Split, out: Path, limit: int | None) -> tuple[str, int, Path]:
+    return item.source.name, parse.stage_source(item.source, split, item.folder, item.files, out, limit), out
+
+
+def _source_of(inputs: Sequence[Input], name: str) -> Any:
+    return next(item.source for item in inputs if item.source.name == name)
+
+
+__all__ = ["Account", "Order", "build", "partial"]

@@ -1,0 +1,99 @@
+"""Before a build writes anything: which sources are here, which files they have, and whether those can be read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chimed import packaged, source
+from chimed.errors import DataError, UsageError
+from chimed.parquet import sha256_of
+from chimed.records import Split
+from chimed.release import UpstreamFile
+from chimed.source import Source
+
+DEFAULT_FROM = Path("upstream")
+
+
+@dataclass(frozen=True)
+class Input:
+    """A source that is present: its folder and the files that will be read, in order."""
+
+    source: Source
+    folder: Path
+    files: tuple[str, ...]
+
+    def upstream_files(self) -> list[UpstreamFile]:
+        """The files with size and checksum (reads them once)."""
+        paths = [(name, self.folder / name) for name in self.files]
+        return [UpstreamFile(path=name, sha256=sha256_of(path), bytes=path.stat().st_size) for name, path in paths]
+
+    def bytes(self) -> int:
+        """Size of all files."""
+        return sum((self.folder / name).stat().st_size for name in self.files)
+
+
+def upstream_folder(place: Path | None, sample: bool) -> Path:
+    """The folder of upstream files: the packaged sample, the one named, or ./upstream.
+
+    Raises UsageError when there is nothing to read, and says in two lines what to do.
+    """
+    if sample:
+        return packaged.folder("sample")
+    folder = place or DEFAULT_FROM
+    if folder.is_dir():
+        return folder
+    if place is None:
+        raise UsageError(
+            "no upstream files: ./upstream is not here.\n"
+            "Try the packaged sample with --sample, or put the files into ./upstream/<source>/ (chimed sources lists them) or name their folder with --from."
+        )
+    raise DataError(f"{folder}: no such folder. --from names the folder that holds one folder per source.")
+
+
+def folder_of(entry: Source, root: Path) -> Path:
+    """Where a source's files lie below the upstream folder."""
+    return root / (entry.folder or entry.name)
+
+
+def known_sources(extra: Sequence[dict[str, Any]]) -> dict[str, Source]:
+    """All sources by name: installed ones and those the recipe adds. Raises UsageError for a name taken twice."""
+    sources = dict(source.discover())
+    for table in extra:
+        own = source.from_table(table)
+        if own.name in sources:
+            raise UsageError(f"the recipe's source {own.name!r} has the name of an installed one. Choose another name.")
+        sources[own.name] = own
+    return sources
+
+
+def chosen(sources: dict[str, Source], split: Split, only: Sequence[str]) -> list[Source]:
+    """Sources that serve a split, in name order; those that are built only when named need `only`."""
+    for name in only:
+        if name not in sources:
+            raise UsageError(f"unknown source {name!r}. Known: {', '.join(sorted(sources))}.")
+    wanted = set(only) or {name for name, entry in sources.items() if not entry.only_when_named}
+    return [entry for name, entry in sorted(sources.items()) if name in wanted and split in entry.serves]
+
+
+def find(entries: Sequence[Source], split: Split, root: Path) -> tuple[list[Input], list[str]]:
+    """Present sources with their files, and the names of absent ones."""
+    present, absent = [], []
+    for entry in entries:
+        folder = folder_of(entry, root)
+        files = entry.reader.find(folder) if folder.is_dir() else []
+        if files:
+            present.append(Input(entry, folder, tuple(files)))
+        else:
+            absent.append(entry.name)
+    return present, absent
+
+
+def refuse_faulty(inputs: Sequence[Input]) -> None:
+    """Raise DataError that names every file that cannot be read as its kind at all (design ruling 6)."""
+    faults = [fault for item in inputs for fault in item.source.reader.faults(item.folder, item.files)]
+    if faults:
+        unique = list(dict.fromkeys(faults))
+        raise DataError("nothing was written; these files cannot be read:\n  " + "\n  ".join(unique))

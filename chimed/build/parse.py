@@ -1,0 +1,152 @@
+"""First step of a build: upstream rows become staged texts, source by source, in bounded memory."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pyarrow as pa
+
+from chimed import staging
+from chimed.formatter import Texts, texts_of
+from chimed.records import Record, Split
+from chimed.source import BadRow, Row, Skip, Source
+
+# What a parse that meets a row of another shape may raise; the row is lost, the build goes on.
+UNEXPECTED = (KeyError, TypeError, AttributeError, IndexError, ValueError)
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """What became of one upstream row: a record and its texts, or a reason."""
+
+    row: Row | BadRow
+    record: Record | None = None
+    texts: Texts | None = None
+    reason: str | None = None
+    detail: str | None = None
+
+
+def parse_rows(source: Source, split: Split, rows: Iterable[Row | BadRow]) -> Iterator[Parsed]:
+    """Parse and format each row; rows whose kind has no form in the split are passed over (chimed_release)."""
+    for row in rows:
+        if isinstance(row, BadRow):
+            yield Parsed(row, reason=row.reason, detail=row.detail)
+            continue
+        try:
+            record = source.parse(row)
+            texts = texts_of(record, split)
+            if texts is not None:
+                yield Parsed(row, record, texts)
+        except Skip as skip:
+            yield Parsed(row, reason=skip.reason, detail=skip.detail or None)
+        except UNEXPECTED as error:
+            yield Parsed(row, reason="wrong_shape", detail=f"{type(error).__name__}: {str(error)[:200]}")
+
+
+def row_hash(row: Row | BadRow) -> int:
+    """64 bits of the upstream row itself (of the shared key where rows are joined)."""
+    if isinstance(row, BadRow):
+        content = row.raw
+    elif row.key is not None:
+        content = row.key.encode("utf-8", "backslashreplace")
+    elif isinstance(row.value, str):
+        content = row.value.encode("utf-8", "backslashreplace")
+    else:
+        content = _canonical(row.value)
+    return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest())
+
+
+def _canonical(value: Any) -> bytes:
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
+    except TypeError:  # lone surrogates, integers beyond 64 bits
+        return json.dumps(value, sort_keys=True, default=repr).encode("ascii")
+
+
+def _weight(value: Any) -> int:
+    """About how many characters a value holds: parts are cut by it."""
+    if isinstance(value, str | bytes):
+        return len(value)
+    if isinstance(value, dict):
+        return sum(_weight(v) for v in value.values())
+    if isinstance(value, list | tuple):
+        return sum(_weight(v) for v in value)
+    return 8
+
+
+def _parts(parsed: Iterable[Parsed]) -> Iterator[list[Parsed]]:
+    held: list[Parsed] = []
+    weight = 0
+    for item in parsed:
+        held.append(item)
+        weight += _weight(item.row.raw if isinstance(item.row, BadRow) else item.row.value)
+        if len(held) >= staging.PART_ROWS or weight >= staging.PART_WEIGHT:
+            yield held
+            held, weight = [], 0
+    if held:
+        yield held
+
+
+def _staged(source: Source, item: Parsed) -> tuple[Any, ...]:
+    """One row of the staged table, in the order of its schema."""
+    row, record = item.row, item.record
+    if record is not None and item.texts is not None:
+        try:
+            sha1 = hashlib.sha1("\n".join(item.texts.texts).encode("utf-8")).hexdigest()
+        except UnicodeEncodeError as error:
+            return _staged(source, Parsed(row, reason="bad_bytes", detail=f"half a surrogate pair at {error.start}"))
+        return (
+            row_hash(row), row.rows, None, None, None, item.texts.texts, item.texts.roles,
+            getattr(record, "kind", source.kind), record.domain or source.domain, record.license or source.license,
+            row.file, row.position, record.title, record.upstream_id, sha1,
+            orjson.dumps(record.metadata).decode() if record.metadata else None,
+            ",".join(record.repairs) or None, None, None, None,
+        )  # fmt: skip
+    raw = row.raw if isinstance(row, BadRow) else _canonical(row.value)
+    return (
+        row_hash(row), row.rows, item.reason, "parse", item.detail, (), "", source.kind, source.domain, source.license,
+        row.file, row.position, None, None, hashlib.sha1(raw).hexdigest(), None, None, None, None, None,
+    )  # fmt: skip
+
+
+def stage_batch(source: Source, items: Sequence[Parsed]) -> pa.RecordBatch:
+    """The staged table of some parsed rows."""
+    columns = zip(*(_staged(source, item) for item in items), strict=True)
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, staging.STAGED, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=staging.STAGED)
+
+
+def stage_source(
+    source: Source, split: Split, folder: Path, files: Sequence[str], out: Path, limit: int | None,
+    report: Callable[[int], None] = lambda rows: None,
+) -> int:  # fmt: skip
+    """Stage all rows of a source into `out`, going on after the parts that are there; returns upstream rows read.
+
+    `done` in `out` holds that number once everything is staged.
+    """
+    done = out / "done"
+    if done.is_file():
+        return int(done.read_text(encoding="utf-8"))
+    read = 0
+    rows = source.reader.read(folder, files, limit)
+    for number, items in enumerate(_parts(parse_rows(source, split, rows))):
+        part = out / f"{number:06d}.arrow"
+        if not part.is_file():
+            staging.write_part(part, stage_batch(source, items))
+        read += sum(item.row.rows for item in items)
+        report(read)
+    staging.write_text(done, str(read))
+    return read
+
+
+def sample_of(source: Source, split: Split, folder: Path, files: Sequence[str], count: int) -> list[Parsed]:
+    """The first `count` rows that can be kept."""
+    parsed = parse_rows(source, split, source.reader.read(folder, files, None))
+    return list(itertools.islice((item for item in parsed if item.texts is not None), count))

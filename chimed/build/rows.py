@@ -1,0 +1,147 @@
+"""Staged rows as the rows of a release: published columns, origins, losses."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from chimed import __version__, clean, privacy, quality, staging
+from chimed.build.lanes import LOST, SAMPLED, TRAIN, VALIDATION, Lane, Lanes
+from chimed.formatter import ROLE, publish
+from chimed.parquet import published_schema
+from chimed.records import REASONS, Split
+
+_PLACE = pa.struct([("file", pa.string()), ("position", pa.int64())])
+ORIGIN = pa.schema([
+    ("id", pa.string()), ("source", pa.string()), ("part", pa.string()), ("file", pa.string()),
+    ("position", pa.int64()), ("rows", pa.int32()), ("title", pa.string()), ("upstream_id", pa.string()),
+    ("text_sha1", pa.string()), ("metadata", pa.string()), ("steps", pa.string()),
+])  # fmt: skip
+LOSSES = pa.schema([
+    ("id", pa.string()), ("source", pa.string()), ("step", pa.string()), ("reason", pa.string()),
+    ("rows", pa.int32()), ("twin", pa.string()), ("similarity", pa.float32()), ("origin", _PLACE),
+    ("detail", pa.string()), ("text_sha1", pa.string()), ("steps", pa.string()),
+])  # fmt: skip
+_CODES = np.zeros(256, np.int32)
+_NAMES = sorted(set(ROLE.values()))
+for _letter, _role in ROLE.items():
+    _CODES[ord(_letter)] = _NAMES.index(_role)
+STEP_OF = {
+    "exact_duplicate": "dedup",
+    "near_duplicate": "dedup",
+    "repeated_substring": "substring",
+    "excluded": "exclude",
+}
+
+
+def _parts(
+    lane: Lane, fates: npt.NDArray[np.uint8], wanted: tuple[int, ...], columns: list[str] | None
+) -> Iterator[tuple[pa.RecordBatch, npt.NDArray[np.int64]]]:
+    """The rows of a lane whose fate is wanted, part by part, with their numbers in the lane."""
+    start = 0
+    for part in staging.read_parts(lane.parts, columns):
+        here = np.flatnonzero(np.isin(fates[start : start + part.num_rows], wanted))
+        if len(here):
+            yield part.take(pa.array(here)), here + start
+        start += part.num_rows
+
+
+def _fates(lanes: Lanes, lane: Lane) -> npt.NDArray[np.uint8]:
+    return lanes.fate[lane.start : lane.start + len(lane)]
+
+
+def _messages(texts: pa.ListArray, roles: pa.StringArray) -> pa.ListArray:
+    """Messages of all rows at once; equal to formatter.messages_of row by row."""
+    letters = np.frombuffer("".join(roles.to_pylist()).encode("ascii"), np.uint8)
+    names = pa.DictionaryArray.from_arrays(pa.array(_CODES[letters]), pa.array(_NAMES)).cast(pa.string())
+    struct = pa.StructArray.from_arrays([names, texts.flatten()], ["role", "content"])
+    lengths = pc.list_value_length(texts).to_numpy()
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), struct)
+
+
+def _training_columns(split: Split, texts: pa.ListArray, roles: pa.StringArray) -> dict[str, pa.Array]:
+    if split == "cpt":
+        return {"text": texts.flatten()}
+    if split == "sft":
+        turns = np.array([code.count("u") for code in roles.to_pylist()])
+        return {"messages": _messages(texts, roles), "rounds": pa.array(np.where(turns == 1, "single", "multi"))}
+    rows = [publish(split, t, r) for t, r in zip(texts.to_pylist(), roles.to_pylist(), strict=True)]
+    return {name: pa.array([row[name] for row in rows], published_schema(split).field(name).type) for name in rows[0]}
+
+
+def published(lanes: Lanes, lane: Lane, split: Split, fate: int, times: int = 1) -> Iterator[pa.RecordBatch]:
+    """The published rows of one source and part; repeats of a row carry `#2`, `#3` … at the end of their id."""
+    schema = published_schema(split)
+    for copy in range(1, times + 1):
+        for part, numbers in _parts(
+            lane, _fates(lanes, lane), (fate,), ["texts", "roles", "kind", "domain", "license"]
+        ):
+            ids = [lane.id(int(n)) + (f"#{copy}" if copy > 1 else "") for n in numbers]
+            columns = _training_columns(split, part.column("texts"), part.column("roles"))
+            columns |= {"id": pa.array(ids), "source": pa.array([lane.source.name] * len(ids))}
+            columns |= {name: part.column(name) for name in ("kind", "domain", "license")}
+            yield pa.RecordBatch.from_arrays(
+                [columns[name].cast(schema.field(name).type) for name in schema.names], schema=schema
+            )
+
+
+def did(row: dict[str, Any], extra: list[dict[str, str]]) -> str:
+    """What each step did to a row, as JSON: a list of step, version, did."""
+    steps = [{"step": "parse", "version": __version__, "did": row["repairs"] or "read"}]
+    steps += [
+        {"step": f"clean.{name}", "version": clean.STEPS[name], "did": "changed the text"}
+        for name in (row["cleaned"] or "").split(",")
+        if name
+    ]
+    if row["masked"]:
+        counts = ", ".join(f"{name} {count}" for name, count in json.loads(row["masked"]).items())
+        steps.append({"step": "mask", "version": privacy.VERSION, "did": f"masked {counts}"})
+    if row["flags"]:
+        steps.append({"step": "quality", "version": quality.VERSION, "did": f"flagged {row['flags']}"})
+    return json.dumps(steps + extra, ensure_ascii=False)
+
+
+def origins(lanes: Lanes) -> Iterator[pa.RecordBatch]:
+    """Where each published row came from, in the order of the shards, train before validation."""
+    for lane in lanes.lanes:
+        for fate, name in ((TRAIN, "train"), (VALIDATION, "validation")):
+            for part, numbers in _parts(lane, _fates(lanes, lane), (fate,), None):
+                rows = part.to_pylist()
+                for row, number in zip(rows, numbers, strict=True):
+                    row |= {"id": lane.id(int(number)), "source": lane.source.name, "part": name, "steps": did(row, [])}
+                yield pa.RecordBatch.from_pylist([{k: row[k] for k in ORIGIN.names} for row in rows], ORIGIN)
+
+
+def losses(lanes: Lanes) -> Iterator[pa.RecordBatch]:
+    """One line per lost record: id, source, step, reason, rows, twin and similarity for duplicates, origin."""
+    for lane in lanes.lanes:
+        for part, numbers in _parts(lane, _fates(lanes, lane), (LOST,), None):
+            lost = [_loss(lanes, lane, row, int(n)) for row, n in zip(part.to_pylist(), numbers, strict=True)]
+            yield pa.RecordBatch.from_pylist(lost, LOSSES)
+
+
+def _loss(lanes: Lanes, lane: Lane, row: dict[str, Any], number: int) -> dict[str, Any]:
+    place = lane.start + number
+    reason = REASONS[lanes.reason[place] - 1]
+    step = row["step"] or STEP_OF[reason]
+    twin = lanes.released_twin.get(place) or (lanes.id(int(lanes.twin[place])) if lanes.twin[place] >= 0 else None)
+    words = f"lost: {reason}" + (f", twin {twin}" if twin else "") + (f" ({row['detail']})" if row["detail"] else "")
+    last = {"step": step, "version": __version__, "did": words}
+    return {
+        "id": lane.id(number), "source": lane.source.name, "step": step, "reason": reason, "rows": row["rows"],
+        "twin": twin, "similarity": float(lanes.similarity[place]) if twin else None,
+        "origin": {"file": row["file"], "position": row["position"]}, "detail": row["detail"],
+        "text_sha1": row["text_sha1"], "steps": did(row, [last]),
+    }  # fmt: skip
+
+
+def sampled_rows(lanes: Lanes, lane: Lane) -> int:
+    """Upstream rows that the recipe's mixture left out."""
+    return int(lane.rows[_fates(lanes, lane) == SAMPLED].sum())

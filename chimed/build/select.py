@@ -1,0 +1,108 @@
+"""Third step of a build: which rows stay. Duplicates, takedowns, the mixture, and the validation part by cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from chimed import dedup
+from chimed.build.lanes import SAMPLED, TRAIN, VALIDATION, Lane, Lanes
+from chimed.recipe import Dedup, Mixture, Share
+from chimed.release import Release
+
+DEDUP_REASONS = {1: "exact_duplicate", 2: "near_duplicate"}
+
+
+def deduplicate(
+    lanes: Lanes, words: Dedup, work: Path, against: Release | None, report: Callable[..., None]
+) -> dict[str, Any]:
+    """Lose the duplicates among the live rows; returns what the manifest says of it."""
+    if words.method == "off":
+        return {"method": "off"}
+    alive = lanes.alive()
+    settings = dedup.NearSettings.preset(words.preset, threshold=words.threshold, numbers=words.numbers)
+    find = dedup.near if words.method == "near" else dedup.exact
+    found = find(lanes.texts, settings, work, against=against, progress=report)
+    lanes.cluster[alive] = alive[found.cluster]
+    for code, reason in DEDUP_REASONS.items():
+        here = np.flatnonzero(found.reason == code)
+        lanes.lose(alive[here], reason)
+        lanes.similarity[alive[here]] = found.similarity[here]
+    twins = found.twin
+    inside = np.flatnonzero(twins >= 0)
+    lanes.twin[alive[inside]] = alive[twins[inside]]
+    lanes.released_twin = {int(alive[row]): name for row, name in found.released.items()}
+    return {"method": words.method, **settings.describe(), "saved_by_numbers": int(found.saved_by_numbers)}
+
+
+def exclude(lanes: Lanes, sha1_of: Callable[[Lane], list[str]], names: Collection[str]) -> None:
+    """Lose taken-down rows by id or by the SHA-1 of their text; their duplicates are lost already."""
+    wanted = frozenset(names)
+    if not wanted:
+        return
+    for lane in lanes.lanes:
+        sha1 = sha1_of(lane)
+        hit = [i for i in range(len(lane)) if sha1[i] in wanted or lane.id(i) in wanted]
+        rows = lane.start + np.array(hit, np.int64)
+        lanes.lose(rows[lanes.fate[rows] == TRAIN], "excluded")
+
+
+def _mixed(values: npt.NDArray[np.uint64], seed: int) -> npt.NDArray[np.uint64]:
+    """A seeded 64-bit mix (splitmix64): an order that depends on a row's own hash alone."""
+    x = values + np.uint64((seed * 0x9E3779B97F4A7C15 + 0x632BE59BD9B4E019) % 2**64)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    mixed: npt.NDArray[np.uint64] = x ^ (x >> np.uint64(31))
+    return mixed
+
+
+def _thin(lanes: Lanes, rows: npt.NDArray[np.int64], hashes: npt.NDArray[np.uint64], keep: int, seed: int) -> None:
+    """Sample rows away until `keep` are left: those with the smallest mixed hash stay."""
+    if keep < len(rows):
+        order = np.lexsort((rows, _mixed(hashes, seed)))
+        lanes.fate[rows[order[keep:]]] = SAMPLED
+
+
+def mix(lanes: Lanes, words: Mixture, seed: int) -> dict[str, int]:
+    """Sample by the recipe's words; returns how many times each repeated source's rows are published."""
+    times: dict[str, int] = {}
+    for lane in lanes.lanes:
+        word = words.sources.get(lane.source.name, "all")
+        if not isinstance(word, Share):
+            continue
+        if word.times is not None:
+            times[lane.source.name] = word.times
+            continue
+        local = np.flatnonzero(lanes.fate[lane.start : lane.start + len(lane)] == TRAIN)
+        keep = word.rows if word.rows is not None else round((word.share or 1.0) * len(local))
+        _thin(lanes, local + lane.start, lane.hashes[local], keep, seed)
+    if words.medical_to_general is not None:
+        _balance(lanes, words.medical_to_general, seed)
+    return times
+
+
+def _balance(lanes: Lanes, ratio: str, seed: int) -> None:
+    """Thin the side that is too many for a ratio of medical to general rows."""
+    medical_part, general_part = (int(part) for part in ratio.split(":"))
+    medical = np.concatenate([lane.medical for lane in lanes.lanes])
+    hashes = np.concatenate([lane.hashes for lane in lanes.lanes])
+    alive = lanes.alive()
+    sides = alive[medical[alive]], alive[~medical[alive]]
+    unit = min(len(sides[0]) // medical_part, len(sides[1]) // general_part)
+    for rows, part in zip(sides, (medical_part, general_part), strict=True):
+        _thin(lanes, rows, hashes[rows], unit * part, seed)
+
+
+def validate_part(lanes: Lanes, share: float, seed: int) -> None:
+    """Move whole near-duplicate clusters to the validation part, about `share` of them."""
+    alive = lanes.alive()
+    if not share or not len(alive):
+        return
+    hashes = np.concatenate([lane.hashes for lane in lanes.lanes])
+    picked = _mixed(hashes[lanes.cluster[alive]], seed + 1) < np.uint64(int(share * 2**64))
+    if not picked.all():
+        lanes.fate[alive[picked]] = VALIDATION

@@ -1,0 +1,51 @@
+"""The working folder of a build: one build at a time, steps keyed by content so that a stopped one goes on."""
+
+from __future__ import annotations
+
+import fcntl
+import functools
+import hashlib
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+from chimed import __version__
+from chimed.errors import ConflictError
+
+LIBRARIES = ("pyarrow", "opencc", "datasketch", "jieba", "numpy")
+
+
+@contextmanager
+def alone_in(out: Path) -> Iterator[Path]:
+    """The folder OUT/.work, held by this build alone.
+
+    Raises ConflictError when another build is at work in the same OUT.
+    """
+    work = out / ".work"
+    work.mkdir(parents=True, exist_ok=True)
+    with open(work / "lock", "w", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConflictError(f"{out}: another build is at work here. Wait for it, or name another --out.") from None
+        yield work
+    shutil.rmtree(work, ignore_errors=True)
+
+
+@functools.cache
+def code_version() -> str:
+    """A hash of this package's code and of the libraries that decide about bytes: a changed step runs again."""
+    digest = hashlib.blake2b(digest_size=12)
+    root = Path(__file__).resolve().parent.parent
+    for file in sorted(root.rglob("*.py")):
+        digest.update(file.read_bytes())
+    digest.update(repr(sorted(versions().items())).encode())
+    return digest.hexdigest()
+
+
+@functools.cache
+def versions() -> dict[str, str]:
+    """Versions that a manifest names."""
+    return {"chimed": __version__} | {name: version(name) for name in LIBRARIES}

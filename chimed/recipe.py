@@ -1,0 +1,139 @@
+"""A recipe says in words how a release is built: which steps, which mixture, which sources of one's own (TOML).
+
+Unknown keys are refused with the nearest known name. `recipes/default.toml` holds every default and says why.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError, model_validator
+
+from chimed import packaged
+from chimed.errors import UsageError
+from chimed.records import Frozen
+
+Quality = Literal["off", "flag", "drop"]
+
+
+class Clean(Frozen):
+    """Which cleaning steps run, and whether boilerplate found by repeat count is removed."""
+
+    steps: tuple[str, ...] | None = None
+    boilerplate: bool = True
+
+
+class Guard(Frozen):
+    """What happens to a training row that holds a benchmark item."""
+
+    action: Literal["drop", "report", "off"] = "drop"
+
+
+class Dedup(Frozen):
+    """Deduplication: method, preset, and which source's twin stays (earlier in `priority` wins)."""
+
+    method: Literal["near", "exact", "off"] = "near"
+    preset: Literal["default", "strict", "lee2022"] = "default"
+    threshold: Annotated[float, Field(gt=0, le=1)] = 0.8
+    numbers: Literal["same", "ignore"] = "same"
+    substring: Literal["off", "flag", "cut"] = "flag"
+    priority: tuple[str, ...] = ()
+
+
+class Share(Frozen):
+    """How much of one source enters: all of it, `rows`, a `share`, or everything several `times`."""
+
+    rows: Annotated[int, Field(gt=0)] | None = None
+    share: Annotated[float, Field(gt=0, le=1)] | None = None
+    times: Annotated[int, Field(ge=1, le=100)] | None = None
+
+    @model_validator(mode="after")
+    def _one_word(self) -> Share:
+        if sum(value is not None for value in (self.rows, self.share, self.times)) != 1:
+            raise ValueError("say one of rows, share or times")
+        return self
+
+
+class Mixture(Frozen):
+    """What is taken of each source (all unless named), and the ratio of medical to general rows ("2:1")."""
+
+    sources: dict[str, Literal["all"] | Share] = Field(default_factory=dict)
+    medical_to_general: Annotated[str, Field(pattern=r"^[1-9][0-9]*:[1-9][0-9]*$")] | None = None
+
+
+class Recipe(Frozen):
+    """Everything that decides the content of a release besides the upstream files."""
+
+    name: str = "default"
+    version: str = "0.1.0"
+    seed: int = 42
+    validation: Annotated[float, Field(ge=0, le=0.5)] = 0.01
+    clean: Clean = Clean()
+    mask: Literal["standard", "strict", "off"] = "standard"
+    guard: Guard = Guard()
+    quality: dict[str, Quality] = Field(default_factory=dict)
+    dedup: Dedup = Dedup()
+    mixture: Mixture = Mixture()
+    source: tuple[dict[str, Any], ...] = ()
+
+
+def _known(model: type[Any], path: tuple[str | int, ...]) -> list[str]:
+    """Field names of the table in which an unknown key stood."""
+    for part in path:
+        field = model.model_fields.get(str(part))
+        if field is None or not hasattr(field.annotation, "model_fields"):
+            return []
+        model = field.annotation
+    return list(model.model_fields)
+
+
+def explain(error: ValidationError, where: str, model: type[Any]) -> str:
+    """One line per fault: where, what came, and the nearest known name of a misspelt key."""
+    lines = []
+    for fault in error.errors():
+        place = ".".join(str(part) for part in fault["loc"])
+        hint = ""
+        if fault["type"] == "extra_forbidden":
+            known = _known(model, fault["loc"][:-1])
+            near = difflib.get_close_matches(str(fault["loc"][-1]), known, 1)
+            hint = f" (did you mean {near[0]!r}?)" if near else f" (known here: {', '.join(known)})" if known else ""
+        lines.append(f"{where}: {place}: {fault['msg']}{hint}")
+    return "\n".join(lines)
+
+
+def load(place: Path | None = None) -> Recipe:
+    """The recipe of a TOML file, or the packaged default.
+
+    Raises UsageError for a missing file, bad TOML or a key or value that is not known.
+    """
+    file = place or packaged.folder("recipes") / "default.toml"
+    try:
+        table = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UsageError(f"{file}: no such recipe. Copy the packaged default.toml and change it.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file}: not TOML: {error}.") from None
+    try:
+        return Recipe.model_validate(table)
+    except ValidationError as error:
+        raise UsageError(explain(error, str(file), Recipe)) from None
+
+
+def with_options(recipe: Recipe, **options: Any) -> Recipe:
+    """The recipe with what the command line says; None leaves the recipe's word. Keys are dotted by `__`."""
+    table = recipe.model_dump()
+    for name, value in options.items():
+        if value is None:
+            continue
+        *path, last = name.split("__")
+        place = table
+        for part in path:
+            place = place[part]
+        place[last] = value
+    try:
+        return Recipe.model_validate(table)
+    except ValidationError as error:
+        raise UsageError(explain(error, "command line", Recipe)) from None
