@@ -7,12 +7,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 CHIMED = """
-    errors packaged records parquet anyfile source readers sources clean quality privacy evalsets guard dedup formatter ledger
-    recipe staging engine release schemas look trace validation statistics configs licences export diff card report build hub fetch cli demo
+    errors console packaged records parquet anyfile source readers sources clean quality privacy evalsets guard dedup
+    formatter ledger recipe staging engine release schemas look trace validation statistics configs licences export diff
+    card report build publication hub fetch cli demo
 """.split()
 STAGES = "stage recipe plan data model lineage training cpt sft dpo evals report cli __main__ demo".split()
+DOORS = {"errors", "console", "records", "release", "hub", "evalsets"}
 HEAVY = "torch ray transformers datasets numba pyarrow"
-DOORS = {"errors", "records", "release", "hub", "evalsets"}
+DOORS = {"errors", "console", "records", "release", "hub", "evalsets"}
 
 
 def imports(path: Path) -> set[str]:

@@ -1,0 +1,85 @@
+"""What both commands share: how errors end, how results and progress are printed."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from chimed.errors import ChimedError, DataError
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+
+
+def run(application: typer.Typer) -> None:
+    """Run a typer application with the error handling that both commands share."""
+    try:
+        application()
+    except ChimedError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_code)
+    except (PermissionError, FileNotFoundError, NotADirectoryError, IsADirectoryError, FileExistsError) as error:
+        typer.echo(f"error: {error.filename}: {error.strerror}.", err=True)
+        sys.exit(DataError.exit_code)
+    except OSError as error:
+        typer.echo(f"error: {error.filename or 'disk'}: {error.strerror or error}.", err=True)
+        sys.exit(DataError.exit_code)
+    except BrokenPipeError:
+        os._exit(0)
+    except KeyboardInterrupt:
+        typer.echo("stopped. Run the same command again: finished work is kept.", err=True)
+        sys.exit(130)
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on stdout."""
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=_plain))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    if hasattr(value, "model_dump"):
+        return value.model_dump(mode="json")
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def print_table(title: str, columns: list[str], rows: list[list[Any]]) -> None:
+    """A table on stdout; numbers are right-aligned and grouped by thousands."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left")
+    for i, name in enumerate(columns):
+        numeric = all(isinstance(row[i], int | float) or row[i] in {"", "-", None} for row in rows)
+        table.add_column(name, justify="right" if numeric and rows else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(f"{cell:,}" if isinstance(cell, int) else "" if cell is None else str(cell) for cell in row))
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
+
+
+@contextmanager
+def progress(title: str) -> Iterator[Any]:
+    """A progress reporter `report(done, total, words)`; a bar on a terminal's stderr, silent elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda done, total=None, words="": None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    with Progress(
+        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"), TimeElapsedColumn(),
+        TimeRemainingColumn(), console=Console(stderr=True), transient=True,
+    ) as bar:  # fmt: skip
+        task = bar.add_task(title, total=None)
+
+        def report(done: float, total: float | None = None, words: str = "") -> None:
+            bar.update(task, completed=done, total=total, description=words or title)
+
+        yield report

@@ -1,0 +1,1 @@
+"""Commands that measure: eval, score, compare, report."""
