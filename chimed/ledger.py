@@ -1,7 +1,7 @@
 """The ledger: every upstream row is kept, lost for a reason of the closed list, or sampled away by the recipe.
 
-read = kept + lost + sampled for every source, or the build fails. Counts are of upstream rows (a knowledge-graph triple,
-a textbook line); `records` counts published rows.
+read = kept + lost + sampled for every source, or the build fails. Counts are of upstream rows (a graph triple, a
+textbook line); `records` counts published rows.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ class Account:
         if booked != self.read:
             raise DataError(
                 f"{self.source}: the ledger does not close: read {self.read}, but kept {self.kept} + lost "
-                f"{sum(self.lost.values())} + sampled {self.sampled} = {booked}. No manifest was written; please report it."
+                f"{sum(self.lost.values())} + sampled {self.sampled} = {booked}. "
+                "No manifest was written; please report it."
             )
 
     def summary(self) -> dict[str, object]:

@@ -29,9 +29,8 @@ def look(
     Raises DataError for an id or source that this release does not have.
     """
     if source is not None and source not in {entry.source for entry in release.manifest.sources}:
-        raise DataError(
-            f"{release.path.name}: no source {source!r}. It has: {', '.join(e.source for e in release.manifest.sources)}."
-        )
+        names = ", ".join(entry.source for entry in release.manifest.sources)
+        raise DataError(f"{release.path.name}: no source {source!r}. It has: {names}.")
     published = itertools.chain.from_iterable(release.batches(part, source=source) for part in ("train", "validation"))
     if name is not None:
         found = next(itertools.chain(_rows(published, None, name), _rows(release.lost(), None, name)), None)

@@ -73,7 +73,7 @@ def stats(
     return {
         "split": release.split, "release": release.manifest.name, "sources": rows,
         "total": {
-            "samples": sum(row["samples"] for row in rows), "megabytes": round(sum(row["megabytes"] for row in rows), 3),
+            "samples": sum(row["samples"] for row in rows), "megabytes": round(sum(r["megabytes"] for r in rows), 3),
             "tokens": sum(row["tokens"] for row in rows) if count else None,
             "paper_samples": samples, "paper_tokens": tokens, "paper_megabytes": size,
         },

@@ -1,4 +1,4 @@
-"""Whether a release is what its manifest says: checksums, schema of every row, a ledger that closes, the card's numbers."""
+"""Whether a release is what its manifest says: checksums, schema of every row, the ledger, the card's numbers."""
 
 from __future__ import annotations
 

@@ -14,7 +14,6 @@ CHIMED = """
 STAGES = "stage recipe plan data model lineage training cpt sft dpo evals report cli __main__ demo".split()
 DOORS = {"errors", "console", "records", "release", "hub", "evalsets"}
 HEAVY = "torch ray transformers datasets numba pyarrow"
-DOORS = {"errors", "console", "records", "release", "hub", "evalsets"}
 
 
 def imports(path: Path) -> set[str]:

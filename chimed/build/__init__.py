@@ -180,10 +180,11 @@ class _Build:
         files += write.write_sides(folder, lanes)
         files += write_overlap(folder, lanes)
         entries = write.source_entries(self.inputs, self.files, lanes, ledger, counts)
+        size = sum(file.bytes for file in files if file.path.startswith("data/"))
         manifest = Manifest(
             name=RELEASE_NAMES[self.split], split=self.split, version=self.order.recipe.version,
-            rows=sum(account.records for account in ledger), bytes=sum(f.bytes for f in files if f.path.startswith("data/")),
-            files=files, sources=entries, settings=self._said(), versions=versions(), steps=steps, excluded=excluded,
+            rows=sum(account.records for account in ledger), bytes=size, files=files,
+            sources=entries, settings=self._said(), versions=versions(), steps=steps, excluded=excluded,
         )  # fmt: skip
         manifest = complete(folder, manifest)
         self._note(folder)
@@ -196,8 +197,9 @@ class _Build:
         said: dict[str, Any] = {"recipe": self.order.recipe.model_dump(mode="json"), "limit": self.order.limit}
         said["only"] = sorted(self.order.only)
         if self.against:
-            said["against"] = {"name": self.against.manifest.name, "version": self.against.manifest.version,
-                               "manifest": staging.digest(self.against.manifest.dumps())}  # fmt: skip
+            earlier = self.against.manifest
+            key = staging.digest(earlier.dumps())
+            said["against"] = {"name": earlier.name, "version": earlier.version, "manifest": key}
         return said
 
     def _note(self, folder: Path) -> None:

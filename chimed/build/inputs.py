@@ -48,7 +48,8 @@ def upstream_folder(place: Path | None, sample: bool) -> Path:
     if place is None:
         raise UsageError(
             "no upstream files: ./upstream is not here.\n"
-            "Try the packaged sample with --sample, or put the files into ./upstream/<source>/ (chimed sources lists them) or name their folder with --from."
+            "Try the packaged sample with --sample, or put the files into ./upstream/<source>/ (see chimed sources) "
+            "or name their folder with --from."
         )
     raise DataError(f"{folder}: no such folder. --from names the folder that holds one folder per source.")
 

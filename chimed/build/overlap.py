@@ -10,9 +10,9 @@ from typing import Any
 import pyarrow as pa
 
 from chimed.build.lanes import LOST, Lane, Lanes
+from chimed.build.write import entry
 from chimed.parquet import write_one
 from chimed.release import FileEntry
-from chimed.build.write import entry
 
 OVERLAP = pa.schema([
     ("set", pa.string()), ("item", pa.string()), ("coverage", pa.float64()), ("run", pa.int64()),

@@ -43,8 +43,9 @@ def _split(order: Order, split: Split, inputs: Sequence[Input], absent: list[str
         "about_memory_bytes": BASE_MEMORY + min(rows, size // 100) * ROW_BYTES,
         "workers": order.workers or fitting(size),
         "steps": {
-            "clean": recipe.clean.steps or "all", "mask": recipe.mask, "dedup": recipe.dedup.model_dump(exclude={"priority"}),
-            "guard": recipe.guard.action if evals else f"{recipe.guard.action}: no evaluation sets here, nothing would be checked",
+            "clean": recipe.clean.steps or "all", "mask": recipe.mask,
+            "dedup": recipe.dedup.model_dump(exclude={"priority"}),
+            "guard": recipe.guard.action if evals else "no evaluation sets here: nothing would be checked",
             "validation": recipe.validation,
         },
     }  # fmt: skip

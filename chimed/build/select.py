@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from chimed import dedup
-from chimed.build.lanes import SAMPLED, TRAIN, VALIDATION, Lane, Lanes
+from chimed import dedup, staging
+from chimed.build.lanes import SAMPLED, TRAIN, VALIDATION, Lanes
 from chimed.recipe import Dedup, Mixture, Share
 from chimed.release import Release
 
@@ -39,13 +39,13 @@ def deduplicate(
     return {"method": words.method, **settings.describe(), "saved_by_numbers": int(found.saved_by_numbers)}
 
 
-def exclude(lanes: Lanes, sha1_of: Callable[[Lane], list[str]], names: Collection[str]) -> None:
+def exclude(lanes: Lanes, names: Collection[str]) -> None:
     """Lose taken-down rows by id or by the SHA-1 of their text; their duplicates are lost already."""
     wanted = frozenset(names)
     if not wanted:
         return
     for lane in lanes.lanes:
-        sha1 = sha1_of(lane)
+        sha1 = [cell for part in staging.read_parts(lane.parts, ["text_sha1"]) for cell in part.column(0).to_pylist()]
         hit = [i for i in range(len(lane)) if sha1[i] in wanted or lane.id(i) in wanted]
         rows = lane.start + np.array(hit, np.int64)
         lanes.lose(rows[lanes.fate[rows] == TRAIN], "excluded")

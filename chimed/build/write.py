@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from chimed import staging
 from chimed.build import rows
 from chimed.build.inputs import Input
 from chimed.build.lanes import LOST, TRAIN, VALIDATION, Lane, Lanes
@@ -18,7 +19,6 @@ from chimed.ledger import Account, ordered
 from chimed.parquet import Shard, published_schema, write_one, write_shards
 from chimed.records import REASONS, Split
 from chimed.release import FileEntry, SourceEntry
-from chimed import staging
 
 PARTS = ((TRAIN, "train"), (VALIDATION, "validation"))
 

@@ -2,61 +2,29 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 from chimed.cli.console import Json, app, print_json, print_table, progress
 from chimed.errors import DataError, UsageError
 
-
-class SplitName(str, Enum):
-    """Which release to build."""
-
-    cpt, sft, dpo, all = "cpt", "sft", "dpo", "all"
-
-
-class Method(str, Enum):
-    """How duplicates are found."""
-
-    near, exact, off = "near", "exact", "off"
-
-
-class Numbers(str, Enum):
-    """Whether rows that differ in a number can be duplicates."""
-
-    same, ignore = "same", "ignore"
-
-
-class GuardAction(str, Enum):
-    """What happens to rows that hold a benchmark item."""
-
-    drop, report, off = "drop", "report", "off"
-
-
-class Mask(str, Enum):
-    """Profile of the rule-based masking of identifiers."""
-
-    standard, strict, off = "standard", "strict", "off"
-
-
-class Engine(str, Enum):
-    """Where the work runs: in this process and its workers, or on a Ray cluster (RAY_ADDRESS)."""
-
-    local, ray = "local", "ray"
-
+SplitName = Literal["cpt", "sft", "dpo", "all"]
 
 From = Annotated[Path | None, typer.Option("--from", help="Folder with one folder per source; ./upstream by default.")]
 Sample = Annotated[bool, typer.Option("--sample", help="Build from the packaged sample.")]
 Only = Annotated[str | None, typer.Option(help="Sources by name, comma-separated.")]
+Method = Literal["near", "exact", "off"]
+Numbers = Literal["same", "ignore"]
+Action = Literal["drop", "report", "off"]
+Profile = Literal["standard", "strict", "off"]
 RecipeFile = Annotated[Path | None, typer.Option("--recipe", help="A recipe (TOML) instead of the packaged one.")]
 
 
 @app.command()
 def sources(place: From = None, as_json: Json = False) -> None:
-    """Every source: splits, kind, licence, home, and whether its files are here. Example: chimed sources --from upstream"""
+    """Every source: splits, kind, licence, home, and whether it is here. Example: chimed sources --from upstream"""
     from chimed.build.inputs import find, known_sources
     from chimed.records import SPLITS
 
@@ -119,7 +87,7 @@ def _order(split: SplitName, place: Path | None, sample: bool, **said: Any) -> A
 
     root = upstream_folder(place, sample)
     evals = said.pop("evals") or root / "eval"
-    splits = SPLITS if split is SplitName.all else (split.value,)
+    splits = SPLITS if split == "all" else (split,)
     only = tuple(name.strip() for name in (said.pop("only") or "").split(",") if name.strip())
     return Order(splits=splits, root=root, evals=evals, only=only, **said)  # type: ignore[arg-type]
 
@@ -170,17 +138,17 @@ def build(
     out: Annotated[Path, typer.Option(help="Where the releases go.")] = Path("build"),
     only: Only = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Read at most so many rows of each source.")] = None,
-    exclude: Annotated[str | None, typer.Option(help="Takedown: ids or text hashes, a file or comma-separated.")] = None,
+    exclude: Annotated[str | None, typer.Option(help="Takedown: ids or text hashes; a file or a,b.")] = None,
     recipe: RecipeFile = None,
     dedup: Annotated[Method | None, typer.Option(help="How duplicates are found.")] = None,
     numbers: Annotated[Numbers | None, typer.Option(help="`same`: rows that differ in a dose both stay.")] = None,
     against: Annotated[Path | None, typer.Option(help="An earlier release; what it holds is removed.")] = None,
-    guard: Annotated[GuardAction | None, typer.Option(help="Training rows that hold benchmark items.")] = None,
+    guard: Annotated[Action | None, typer.Option(help="Training rows that hold benchmark items.")] = None,
     evalsets: Annotated[Path | None, typer.Option(help="Evaluation sets, one folder per set.")] = None,
-    mask: Annotated[Mask | None, typer.Option(help="Rule-based masking of identifiers.")] = None,
+    mask: Annotated[Profile | None, typer.Option(help="Rule-based masking of identifiers.")] = None,
     verify_against: Annotated[Path | None, typer.Option(help="Prove that this build equals an earlier release.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Worker processes; never changes the result.")] = None,
-    engine: Annotated[Engine, typer.Option(help="Where it runs; never changes the result.")] = Engine.local,
+    engine: Annotated[Literal["local", "ray"], typer.Option(help="Where it runs; never changes the result.")] = "local",
     as_json: Json = False,
 ) -> None:  # fmt: skip
     """Build releases from upstream files. Example: chimed build --split sft --sample"""
@@ -188,10 +156,12 @@ def build(
     from chimed.recipe import load, with_options
 
     said = {"dedup__method": dedup, "dedup__numbers": numbers, "guard__action": guard, "mask": mask}
-    words = with_options(load(recipe), **{key: value and value.value for key, value in said.items()})
+    words = with_options(load(recipe), **said)
     with progress("build") as report:
-        order = _order(split, place, sample, out=out, recipe=words, only=only, limit=limit, evals=evalsets,
-                       exclude=_excluded(exclude), against=against, workers=workers, engine=engine.value, report=report)  # fmt: skip
+        order = _order(
+            split, place, sample, out=out, recipe=words, only=only, limit=limit, evals=evalsets, against=against,
+            exclude=_excluded(exclude), workers=workers, engine=engine, report=report,
+        )  # fmt: skip
         releases, absent = run(order)
     for release in releases:
         if not release.manifest.steps["guard"].get("checked"):
@@ -236,7 +206,8 @@ def _verify(releases: list[Any], place: Path) -> None:
 
     for release in releases:
         folder = place / release.manifest.name if (place / release.manifest.name).is_dir() else place
-        problems = verify_against(release, open_release(folder))
-        if problems:
-            raise DataError(f"{release.manifest.name} is not the same as {folder}:\n  " + "\n  ".join(problems))
+        differing = [compared for compared in verify_against(release, open_release(folder)) if not compared.equal]
+        if differing:
+            lines = [f"{c.source}: {c.missing} missing, {c.extra} extra, {c.changed} changed" for c in differing]
+            raise DataError(f"{release.manifest.name} is not the same as {folder}:\n  " + "\n  ".join(lines))
         typer.echo(f"{release.manifest.name}: the same as {folder}", err=True)

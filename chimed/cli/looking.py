@@ -89,7 +89,7 @@ def trace(
     place: Annotated[Path | None, typer.Option("--from", help="Upstream files, where they have moved.")] = None,
     as_json: Json = False,
 ) -> None:
-    """From an id back to file, row and bytes, and what each step did. Example: chimed trace build/ChiMed-SFT cmd:0123…"""
+    """From an id back to the upstream row, and what each step did. Example: chimed trace build/ChiMed-SFT cmd:0123…"""
     from chimed.release import open_release
     from chimed.trace import trace as run
 
