@@ -1,0 +1,20 @@
+"""Full-width ASCII to ASCII, one character for one character, where Chinese typography does not want it wide.
+
+Folded: letters, digits and the signs that stand in numbers, formulas and identifiers (％＋－＝／．＜＞＆＃＊＠＿＂＇［］｛｝｜＾).
+Left as they are: the punctuation of Chinese running text ，；：？！（）～, because folding it would turn a Chinese sentence
+into a mixed one and `10～15mg` is how Chinese writes a range; and ＼ ｀ ＄, whose ASCII forms would start an escape, a code
+span or a formula. Compatibility forms such as ℃ ㎎ Ⅲ ① ² are no full-width ASCII and stay (no NFKC anywhere).
+"""
+
+from __future__ import annotations
+
+import re
+
+_LEFT = "，；：？！（）～＼｀＄"
+_TABLE = {0xFEE0 + code: code for code in range(0x21, 0x7F) if chr(0xFEE0 + code) not in _LEFT}
+_WIDE = re.compile("[" + "".join(re.escape(chr(code)) for code in _TABLE) + "]")
+
+
+def width(text: str) -> str:
+    """Fold full-width ASCII: `０．１２５ｇ` becomes `0.125g`."""
+    return _WIDE.sub(lambda found: chr(ord(found[0]) - 0xFEE0), text)
