@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,6 @@ from chimed.build.work import alone_in, code_version, versions
 from chimed.build.workers import Run, fitting, workers
 from chimed.card import complete
 from chimed.errors import DataError
-from chimed.ledger import Account
 from chimed.recipe import Recipe
 from chimed.records import RELEASE_NAMES, Split
 from chimed.release import MANIFEST, Manifest, Release, open_release
@@ -82,6 +81,7 @@ class _Build:
         self.started = time.monotonic()
         self.files = {item.source.name: item.upstream_files() for item in self.inputs}
         self.against = open_release(order.against) if order.against else None
+        self.boilerplate: dict[str, list[str]] = {}
 
     @staticmethod
     def _ranked(recipe: Recipe, inputs: list[Input]) -> list[Input]:
@@ -98,7 +98,7 @@ class _Build:
         select.exclude(lanes, excluded)
         times = select.mix(lanes, recipe.mixture, recipe.seed)
         select.validate_part(lanes, recipe.validation, recipe.seed)
-        return self._write(lanes, times, {"dedup": facts, "guard": guarded}, excluded)
+        return self._write(lanes, times, {"dedup": facts, "guard": guarded, "boilerplate": self.boilerplate}, excluded)
 
     def _folder(self, name: str) -> Path:
         folder = self.work / name
@@ -130,6 +130,7 @@ class _Build:
         for item in self.inputs:
             lane = lanes[item.source.name]
             words = replace(settings, boilerplate=self._boilerplate(lane))
+            self.boilerplate[item.source.name] = sorted(words.boilerplate)
             folder = self._folder("text") / f"{item.source.name}-{staging.digest(self._key(item), words.key())}"
             after[item.source.name] = [folder / part.name for part in lane.parts]
             calls += [(part, folder / part.name, words) for part in lane.parts]
@@ -163,8 +164,11 @@ class _Build:
             return frozenset()
         found = lane.parts[0].parent / "boilerplate.json"
         if not found.is_file():
-            batches = (part.column("texts").flatten().to_pylist() for part in staging.read_parts(lane.parts, ["texts"]))
-            staging.write_text(found, json.dumps(sorted(clean.boilerplate(batches)), ensure_ascii=False))
+            counter: Counter[str] = Counter()
+            for part in staging.read_parts(lane.parts, ["texts"]):
+                clean.count_sentences(part.column("texts").flatten().to_pylist(), counter)
+            repeated = sorted(clean.repeated_sentences(counter))
+            staging.write_text(found, json.dumps(repeated, ensure_ascii=False))
         return frozenset(json.loads(found.read_text(encoding="utf-8")))
 
     def _excluded(self) -> list[str]:
@@ -216,4 +220,4 @@ def _source_of(inputs: Sequence[Input], name: str) -> Any:
     return next(item.source for item in inputs if item.source.name == name)
 
 
-__all__ = ["Account", "Order", "build", "partial"]
+__all__ = ["Order", "build"]
