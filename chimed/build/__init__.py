@@ -20,7 +20,7 @@ from chimed.build.lanes import Lane, Lanes, load
 from chimed.build.overlap import write_overlap
 from chimed.build.work import alone_in, code_version, versions
 from chimed.build.workers import Run, fitting, workers
-from chimed.card import complete
+from chimed.complete import complete
 from chimed.errors import DataError
 from chimed.recipe import Recipe
 from chimed.records import RELEASE_NAMES, Split

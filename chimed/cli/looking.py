@@ -137,3 +137,41 @@ def schema(
             raise DataError(f"{', '.join(old)}: not what the models say. Run chimed schema and commit.")
         return typer.echo(f"{to}: up to date")
     return typer.echo("\n".join(str(path) for path in write(to)))
+
+
+@app.command()
+def diff(
+    old: ReleaseFolder,
+    new: ReleaseFolder,
+    changelog: Annotated[bool, typer.Option("--changelog", help="Print the changelog of the new release instead.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Added, removed and changed rows per source. Example: chimed diff v1/ChiMed-SFT v2/ChiMed-SFT"""
+    from chimed.diff import diff as run
+    from chimed.diff import next_entry
+    from chimed.release import open_release
+
+    before = open_release(old)
+    result = run(before, open_release(new))
+    if changelog:
+        return typer.echo(next_entry(before, result), nl=False)
+    if as_json:
+        return print_json(result)
+    rows = [[name, *counts.values()] for name, counts in result["sources"].items()]
+    print_table(f"{old} to {new}", ["source", "added", "removed", "changed"], rows)
+    return typer.echo(f"version by these changes: {result['version']}")
+
+
+@app.command()
+def report(
+    release: ReleaseFolder,
+    out: Annotated[Path | None, typer.Option(help="Where the HTML goes; printed is its path.")] = None,
+) -> None:
+    """One self-contained HTML file with plots. Example: chimed report build/ChiMed-SFT"""
+    from chimed.release import open_release
+    from chimed.report import render
+
+    opened = open_release(release)
+    target = out or Path(f"{opened.manifest.name}.html")
+    target.write_text(render(opened.path, opened.manifest), encoding="utf-8")
+    typer.echo(str(target))
