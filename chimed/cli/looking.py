@@ -172,6 +172,6 @@ def report(
     from chimed.report import render
 
     opened = open_release(release)
-    target = out or Path(f"{opened.manifest.name}.html")
+    target = out or opened.path / "report.html"
     target.write_text(render(opened.path, opened.manifest), encoding="utf-8")
     typer.echo(str(target))
