@@ -102,7 +102,7 @@ def did(row: dict[str, Any], extra: list[dict[str, str]]) -> str:
     ]
     if row["masked"]:
         counts = ", ".join(f"{name} {count}" for name, count in json.loads(row["masked"]).items())
-        steps.append({"step": "mask", "version": privacy.VERSION, "did": f"masked {counts}"})
+        steps.append({"step": "mask", "version": privacy.RULES_VERSION, "did": f"masked {counts}"})
     if row["flags"]:
         steps.append({"step": "quality", "version": quality.VERSION, "did": f"flagged {row['flags']}"})
     return json.dumps(steps + extra, ensure_ascii=False)
