@@ -21,7 +21,7 @@ from chimed.parquet import read_batches
 from chimed.records import RELEASE_NAMES, Domain, Frozen, Kind, Split
 
 MANIFEST = "manifest.json"
-LOCAL_ONLY = ("lost", "origin")
+LOCAL_ONLY = ("lost/", "origin/", "samples/")
 
 
 class FileEntry(Frozen):
@@ -43,7 +43,11 @@ class UpstreamFile(Frozen):
 
 
 class SourceEntry(Frozen):
-    """The ledger of one source: read = kept + rows lost by reason (+ sampled away); `records` are published rows."""
+    """The ledger of one source: read = kept + rows lost by reason + sampled away; `records` are published rows.
+
+    `lengths` counts rows by characters, bin i holding 2^i to 2^(i+1)-1; `steps` counts what cleaning, masking and
+    quality flags did to the kept rows.
+    """
 
     source: str
     home: str
@@ -66,6 +70,7 @@ class SourceEntry(Frozen):
     validation: int = 0
     text_bytes: int = 0
     text_chars: int = 0
+    lengths: list[int] = Field(default_factory=list)
     steps: dict[str, dict[str, int]] = Field(default_factory=dict)
 
 

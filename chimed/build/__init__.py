@@ -17,7 +17,9 @@ from chimed import clean, evalsets, guard, quality, staging
 from chimed.build import parse, select, transform, write
 from chimed.build.inputs import Input, chosen, find, known_sources, refuse_faulty
 from chimed.build.lanes import Lane, Lanes, load
+from chimed.build.measure import source_entries
 from chimed.build.overlap import write_overlap
+from chimed.build.samples import write_samples
 from chimed.build.work import alone_in, code_version, versions
 from chimed.build.workers import Run, fitting, workers
 from chimed.complete import complete
@@ -82,6 +84,7 @@ class _Build:
         self.files = {item.source.name: item.upstream_files() for item in self.inputs}
         self.against = open_release(order.against) if order.against else None
         self.boilerplate: dict[str, list[str]] = {}
+        self.parsed: dict[str, list[Path]] = {}
 
     @staticmethod
     def _ranked(recipe: Recipe, inputs: list[Input]) -> list[Input]:
@@ -132,6 +135,7 @@ class _Build:
             words = replace(settings, boilerplate=self._boilerplate(lane))
             self.boilerplate[item.source.name] = sorted(words.boilerplate)
             folder = self._folder("text") / f"{item.source.name}-{staging.digest(self._key(item), words.key())}"
+            self.parsed[item.source.name] = lane.parts
             after[item.source.name] = [folder / part.name for part in lane.parts]
             calls += [(part, folder / part.name, words) for part in lane.parts]
         for number, _ in enumerate(self.run(transform.transform_part, calls), start=1):
@@ -182,8 +186,8 @@ class _Build:
         files, counts = write.write_data(folder, lanes, self.split, times)
         ledger = write.accounts(lanes, counts)
         files += write.write_sides(folder, lanes)
-        files += write_overlap(folder, lanes)
-        entries = write.source_entries(self.inputs, self.files, lanes, ledger, counts)
+        files += [write_samples(folder, lanes, self.parsed), *write_overlap(folder, lanes)]
+        entries = source_entries(self.inputs, self.files, lanes, ledger, counts)
         size = sum(file.bytes for file in files if file.path.startswith("data/"))
         manifest = Manifest(
             name=RELEASE_NAMES[self.split], split=self.split, version=self.order.recipe.version,

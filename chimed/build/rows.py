@@ -26,8 +26,9 @@ ORIGIN = pa.schema([
 LOSSES = pa.schema([
     ("id", pa.string()), ("source", pa.string()), ("step", pa.string()), ("reason", pa.string()),
     ("rows", pa.int32()), ("twin", pa.string()), ("similarity", pa.float32()), ("origin", _PLACE),
-    ("detail", pa.string()), ("text_sha1", pa.string()), ("steps", pa.string()),
+    ("detail", pa.string()), ("text_sha1", pa.string()), ("steps", pa.string()), ("preview", pa.string()),
 ])  # fmt: skip
+PREVIEW = 700
 _CODES = np.zeros(256, np.int32)
 _NAMES = sorted(set(ROLE.values()))
 for _letter, _role in ROLE.items():
@@ -139,6 +140,7 @@ def _loss(lanes: Lanes, lane: Lane, row: dict[str, Any], number: int) -> dict[st
         "twin": twin, "similarity": float(lanes.similarity[place]) if twin else None,
         "origin": {"file": row["file"], "position": row["position"]}, "detail": row["detail"],
         "text_sha1": row["text_sha1"], "steps": did(row, [last]),
+        "preview": "\n".join(row["texts"])[:PREVIEW] or None,
     }  # fmt: skip
 
 

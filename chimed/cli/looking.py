@@ -143,7 +143,9 @@ def schema(
 def diff(
     old: ReleaseFolder,
     new: ReleaseFolder,
-    changelog: Annotated[bool, typer.Option("--changelog", help="Print the changelog of the new release instead.")] = False,
+    changelog: Annotated[
+        bool, typer.Option("--changelog", help="Print the changelog of the new release instead.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Added, removed and changed rows per source. Example: chimed diff v1/ChiMed-SFT v2/ChiMed-SFT"""
