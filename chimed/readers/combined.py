@@ -106,7 +106,7 @@ class Sniffed:
 class Divided:
     """Each row as several of the same layout (two answers of a question, all pairs of a ranking).
 
-    The first part counts as the upstream row, the others as none, so that read = kept + lost still counts upstream rows.
+    The first part counts as the upstream row, the others as none: read = kept + lost still counts upstream rows.
     """
 
     reader: Reader

@@ -117,7 +117,7 @@ class Line(NamedTuple):
 
 def open_text(path: Path) -> BinaryIO:
     """Open for reading bytes, after the byte order mark of UTF-8 if there is one."""
-    opened = open(path, "rb")
+    opened = path.open("rb")
     if opened.read(3) != BOM:
         opened.seek(0)
     return opened

@@ -109,8 +109,9 @@ def _insert(database: Any, pa: Any, batch: list[tuple[str, int, bytes]]) -> None
 
 def _groups(database: Any, file: str) -> Iterator[Row]:
     rows = database.execute(
-        "SELECT f.first, rows.key, rows.value FROM rows JOIN (SELECT key, min(position) AS first FROM rows GROUP BY key) f "
-        "USING (key) ORDER BY f.first, rows.position"
+        "SELECT heads.first, rows.key, rows.value FROM rows "
+        "JOIN (SELECT key, min(position) AS first FROM rows GROUP BY key) heads USING (key) "
+        "ORDER BY heads.first, rows.position"
     )
     flat = (row for batch in iter(lambda: rows.fetchmany(BATCH), []) for row in batch)
     for (first, key), group in groupby(flat, key=lambda row: (row[0], row[1])):

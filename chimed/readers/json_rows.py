@@ -26,8 +26,8 @@ class JsonRows:
     """Rows of JSON files: the elements of an array, the lines of JSON Lines, or one object.
 
     `layouts` are sets of fields; a file none of whose first well-formed rows has all fields of one set is refused
-    (an empty set stands for a row that is a list). `nested`: one object `{"group": [row, …]}`, of which each row comes as
-    `{"group": row}`, to any depth. `refused` are fields that tell a layout which is refused, with the words why.
+    (an empty set stands for a row that is a list). `nested`: one object `{"group": [row, …]}`, of which each row comes
+    as `{"group": row}`, to any depth. `refused` are fields that tell a layout which is refused, with the words why.
     """
 
     files: Patterns

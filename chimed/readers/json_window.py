@@ -64,7 +64,7 @@ class Window:
         return self._lines + self.data.count(b"\n", 0, at)
 
     def end_of_value(self, at: int) -> tuple[int, int | None]:
-        """New index of `at`, and the end of the value there by counting brackets; None if it has none within MAX_ROW."""
+        """New index of `at`, and the end of the value there by counting brackets; None beyond MAX_ROW or the file."""
         while True:
             end = _balanced(self.data, at)
             if end is not None or self.ended or len(self.data) - at > MAX_ROW:

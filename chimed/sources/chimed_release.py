@@ -11,7 +11,7 @@ _REWARD = frozenset({"question", "response_chosen", "response_rejected"})
 
 
 def parse(row: Row) -> Passage | Instruction | Preference:
-    """A line of `cpt.txt` is a passage, a conversation of `sft.jsonl` an instruction, a row of `dpo.json` a preference."""
+    """A line of `cpt.txt` becomes a passage, one of `sft.jsonl` an instruction, a row of `dpo.json` a preference."""
     if row.file == "cpt.txt":
         text = row.value.strip()
         return Passage(text=text, repairs=("stripped",) if text != row.value else ())

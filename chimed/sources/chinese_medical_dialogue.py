@@ -18,7 +18,7 @@ _NOTHING = "无"
 
 
 def parse(row: Row) -> Dialogue:
-    """Title and question as the user's turn (the title alone where the question reads 无), the answer as the doctor's."""
+    """Title and question are the user's turn (the title alone where the question reads 无), the answer the doctor's."""
     value = row.value
     if isinstance(value, dict) and "instruction" in value:
         asked, answer = instructions.pair(value, "instruction", "output")

@@ -10,7 +10,8 @@ from chimed.records import Entity, Relation
 from chimed.source import Row, Skip, Source
 
 TEXTS = {
-    "age": "多发人群", "infection": "传染性", "insurance": "医保", "period": "治疗周期", "rate": "治愈率", "money": "治疗费用",
+    "age": "多发人群", "infection": "传染性", "insurance": "医保", "period": "治疗周期", "rate": "治愈率",
+    "money": "治疗费用",
 }  # fmt: skip
 LISTS = {
     "alias": "别名", "part": "发病部位", "department": "就诊科室", "checklist": "检查", "symptom": "症状",

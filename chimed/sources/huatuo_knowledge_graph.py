@@ -1,4 +1,4 @@
-"""Templated questions with answers out of three knowledge graphs (CPubMed-KG, 39Health-KG, Xywy-KG); train file only."""
+"""Templated questions with answers out of three knowledge graphs (CPubMed, 39Health, Xywy); train file only."""
 
 from __future__ import annotations
 
