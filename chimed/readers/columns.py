@@ -1,0 +1,92 @@
+"""Tab-separated columns without quoting: a quotation mark is a character like any other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from chimed.readers import files as on_disk
+from chimed.readers.files import Line, Patterns
+from chimed.source import BadRow, Row
+
+SAMPLE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Rows of a tab-separated file as lists of cells; blank lines are passed over, the header is told by one cell.
+
+    `widths` are the numbers of columns a file may have: that of its header, or of most of its first lines.
+    `header` is (index of a column, its name in the header).
+    """
+
+    files: Patterns
+    widths: tuple[int, ...]
+    headers: tuple[tuple[int, str], ...]
+
+    def find(self, folder: Path) -> list[str]:
+        """Files of this source in `folder`."""
+        return on_disk.find(folder, self.files)
+
+    def faults(self, folder: Path, files: Sequence[str], root: Path | None = None) -> list[str]:
+        """Files that cannot be read at all or whose first lines have other columns, in words."""
+        return [fault for file in files if (fault := self._fault(folder, file, root))]
+
+    def _fault(self, folder: Path, file: str, root: Path | None) -> str | None:
+        if fault := on_disk.fault_of(folder, file, root):
+            return fault
+        if any(_width(line) in self.widths for line in self._first(folder / file)):
+            return None
+        return f"{file}: no known layout. Its first lines have none of {self.widths} tab-separated columns."
+
+    def read(self, folder: Path, files: Sequence[str]) -> Iterator[Row | BadRow]:
+        """Rows in the order of files and lines; another number of columns is `wrong_columns`."""
+        for file in files:
+            width = self._width(folder / file)
+            for position, line in enumerate(self._lines(folder / file), 1):
+                yield _row(file, position, line, width)
+
+    def raw(self, folder: Path, file: str, position: int) -> bytes:
+        """The bytes of a line without its end."""
+        for line in islice(self._lines(folder / file), position - 1, position):
+            return line.data.rstrip(b"\r\n")
+        raise LookupError(f"{file} has no row {position}")
+
+    def _first(self, path: Path) -> list[Line]:
+        return list(islice(on_disk.lines(path), SAMPLE))
+
+    def _width(self, path: Path) -> int:
+        first = self._first(path)
+        if first and self._is_header(first[0]):
+            return _width(first[0])
+        counts = [_width(line) for line in first]
+        return max(self.widths, key=counts.count)
+
+    def _is_header(self, line: Line) -> bool:
+        cells = line.data.rstrip(b"\r\n").split(b"\t")
+        return any(at < len(cells) and cells[at].strip() == name.encode() for at, name in self.headers)
+
+    def _lines(self, path: Path) -> Iterator[Line]:
+        for line in on_disk.lines(path):
+            if line.data.strip() and not (line.number == 1 and self._is_header(line)):
+                yield line
+
+
+def _width(line: Line) -> int:
+    return line.data.count(b"\t") + 1
+
+
+def _row(file: str, position: int, line: Line, width: int) -> Row | BadRow:
+    if line.cut:
+        return BadRow(file, position, "wrong_shape", on_disk.too_long(line.number), line.data)
+    text, why = on_disk.decoded(line)
+    raw = line.data.rstrip(b"\r\n")
+    if why:
+        return BadRow(file, position, "bad_bytes", why, raw)
+    cells = text.rstrip("\r\n").split("\t")
+    if len(cells) != width:
+        detail = f"line {line.number}: {len(cells)} columns where the file has {width}"
+        return BadRow(file, position, "wrong_columns", detail, raw)
+    return Row(file, position, cells)

@@ -1,0 +1,155 @@
+"""Which files a source has, whether they can be read at all, and their lines as bytes."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+MAX_ROW = 64 * 2**20
+"""Bytes of the longest row that is taken; a longer one is lost as `wrong_shape`."""
+
+MAX_RAW = 64 * 2**10
+"""Bytes kept of a row that was too long to take."""
+
+BOM = b"\xef\xbb\xbf"
+_MAGIC = {
+    b"PK\x03\x04": "a zip archive or workbook", b"\x1f\x8b": "a gzip file", b"BZh": "a bzip2 file",
+    b"\xfd7zXZ": "an xz file", b"\x28\xb5\x2f\xfd": "a zstd file", b"7z\xbc\xaf": "a 7z archive",
+    b"Rar!": "a rar archive", b"PAR1": "a Parquet file", b"%PDF": "a PDF",
+    b"\xff\xfe": "UTF-16 text", b"\xfe\xff": "UTF-16 text", b"\x00\x00\xfe\xff": "UTF-32 text",
+    b"version https://git-lfs": "a Git LFS pointer instead of the data",
+}  # fmt: skip
+_PAGE = re.compile(rb"\s*<(?:!doctype html|html)", re.I)
+_CACHED = re.compile(r"/(?:datasets|models)--[^/]+/(?:blobs|snapshots)/")
+
+
+@dataclass(frozen=True, slots=True)
+class FirstOf:
+    """Alternatives in order of preference, each one pattern or several: the first that matches any file is read."""
+
+    alternatives: tuple[str | tuple[str, ...], ...]
+
+    @classmethod
+    def these(cls, *alternatives: str | tuple[str, ...]) -> FirstOf:
+        """`FirstOf.these("data/train.csv", ("a.json", "b.json"))`."""
+        return cls(alternatives)
+
+
+Patterns = tuple[str | FirstOf, ...]
+
+
+def _matches(folder: Path, patterns: Iterable[str]) -> list[str]:
+    found = [name for pattern in patterns for name in glob.glob(pattern, root_dir=folder)]
+    return sorted(Path(name).as_posix() for name in set(found))
+
+
+def find(folder: Path, patterns: Patterns, leave_out: Sequence[str] = ()) -> list[str]:
+    """Files below `folder` that the patterns name, in the patterns' order, each pattern's sorted; relative, posix."""
+    found: dict[str, None] = {}
+    for pattern in patterns:
+        for alternative in pattern.alternatives if isinstance(pattern, FirstOf) else (pattern,):
+            names = _matches(folder, (alternative,) if isinstance(alternative, str) else alternative)
+            found |= dict.fromkeys(name for name in names if Path(name).name not in leave_out)
+            if names and isinstance(pattern, FirstOf):
+                break
+    return list(found)
+
+
+def fault_of(folder: Path, file: str, root: Path | None, *, archive: bool = False) -> str | None:
+    """Why a file cannot be read at all, in words, or None: link, kind, permission, emptiness (design ruling 6).
+
+    `root` is what the user gave as `--from`: links may lead inside it or into a Hugging Face cache (ruling 7).
+    """
+    path = folder / file
+    if linked := _foreign_link(path, root or folder):
+        return f"{file}: {linked}"
+    try:
+        kind = os.stat(path).st_mode
+        if stat.S_ISDIR(kind):
+            return f"{file}: a folder stands where a file should be. Put the file itself there."
+        if not stat.S_ISREG(kind):
+            return f"{file}: not a regular file. Put the file itself there."
+        with open(path, "rb") as opened:
+            head = opened.read(4096)
+    except OSError as error:
+        return f"{file}: {error.strerror}. Make the file readable, or download it again."
+    return _fault_of_head(file, head, archive)
+
+
+def _foreign_link(path: Path, root: Path) -> str | None:
+    real = path.resolve()
+    home = root.resolve()
+    if home in real.parents or _CACHED.search(real.as_posix()):
+        return None
+    return f"a link to {real}, outside of {home}. Copy the file there, or give its folder as --from."
+
+
+def _fault_of_head(file: str, head: bytes, archive: bool) -> str | None:
+    if not head.removeprefix(BOM).strip() and len(head) < 4096:
+        return f"{file}: the file is empty. Download it again."
+    if head.startswith(b"PK\x03\x04") and archive:
+        return None
+    for magic, words in _MAGIC.items():
+        if head.startswith(magic):
+            return f"{file}: {words}, not text in UTF-8 or GB18030. Unpack or convert it first."
+    if head.count(0) > len(head) // 8:
+        return f"{file}: binary data or UTF-16 text. Convert it to UTF-8 first."
+    if _PAGE.match(head):
+        return f"{file}: a web page (a login or error page was saved). Download the file again."
+    return None
+
+
+class Line(NamedTuple):
+    """A physical line with its end: number (1-based), byte offset in the file; `cut` when it exceeded MAX_ROW."""
+
+    number: int
+    offset: int
+    data: bytes
+    cut: bool
+
+
+def open_text(path: Path) -> BinaryIO:
+    """Open for reading bytes, after the byte order mark of UTF-8 if there is one."""
+    opened = path.open("rb")
+    if opened.read(3) != BOM:
+        opened.seek(0)
+    return opened
+
+
+def lines(path: Path) -> Iterator[Line]:
+    """The lines of a file, ended by LF; of a line over MAX_ROW only the first MAX_RAW bytes."""
+    with open_text(path) as opened:
+        offset = opened.tell()
+        for number, data in enumerate(iter(partial(opened.readline, MAX_ROW), b""), 1):
+            size, cut = len(data), False
+            if size == MAX_ROW and data[-1] != 10:
+                cut, data = True, data[:MAX_RAW]
+                while rest := opened.readline(MAX_RAW):
+                    size += len(rest)
+                    if rest[-1] == 10:
+                        break
+            yield Line(number, offset, data, cut)
+            offset += size
+
+
+def decoded(line: Line, encoding: str = "utf-8") -> tuple[str, str]:
+    """The text of a line and, where it cannot be taken, why in words (else an empty string)."""
+    try:
+        text = line.data.decode(encoding)
+    except UnicodeDecodeError as error:
+        return "", f"line {line.number}: byte {line.offset + error.start} does not decode as {encoding}"
+    if "\0" in text:
+        return "", f"line {line.number}: a NUL byte at byte {line.offset + line.data.index(0)}"
+    return text, ""
+
+
+def too_long(number: int) -> str:
+    """Words for a row over MAX_ROW."""
+    return f"line {number}: the row is longer than {MAX_ROW // 2**20} MiB"

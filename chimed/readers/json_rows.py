@@ -1,0 +1,226 @@
+"""JSON as it comes: an array, JSON Lines, or one object; told apart by content, never by the file's ending."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal
+
+import orjson
+
+from chimed.readers import files as on_disk
+from chimed.readers.files import MAX_RAW, MAX_ROW, Patterns
+from chimed.readers.json_array import Elements, Piece, fault_of_bytes
+from chimed.readers.json_window import LOOK, Window
+from chimed.source import BadRow, Row
+
+Shape = Literal["array", "lines", "object"]
+SAMPLE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class JsonRows:
+    """Rows of JSON files: the elements of an array, the lines of JSON Lines, or one object.
+
+    `layouts` are sets of fields; a file none of whose first well-formed rows has all fields of one set is refused
+    (an empty set stands for a row that is a list). `nested`: one object `{"group": [row, …]}`, of which each row comes
+    as `{"group": row}`, to any depth. `refused` are fields that tell a layout which is refused, with the words why.
+    """
+
+    files: Patterns
+    layouts: tuple[frozenset[str], ...] = ()
+    nested: bool = False
+    refused: tuple[tuple[frozenset[str], str], ...] = ()
+
+    def find(self, folder: Path) -> list[str]:
+        """Files of this source in `folder`."""
+        return on_disk.find(folder, self.files)
+
+    def faults(self, folder: Path, files: Sequence[str], root: Path | None = None) -> list[str]:
+        """Files that cannot be read at all or have none of the layouts, in words."""
+        return [fault for file in files if (fault := self._fault(folder, file, root))]
+
+    def read(self, folder: Path, files: Sequence[str]) -> Iterator[Row | BadRow]:
+        """Rows in the order of files and of their text."""
+        for file in files:
+            for position, (raw, value, fault, detail) in enumerate(self._pieces(folder / file), 1):
+                if fault:
+                    yield BadRow(file, position, fault, detail, raw)
+                else:
+                    yield Row(file, position, value)
+
+    def raw(self, folder: Path, file: str, position: int) -> bytes:
+        """The bytes of an element or line."""
+        for piece in islice(self._pieces(folder / file), position - 1, position):
+            return piece.raw
+        raise LookupError(f"{file} has no row {position}")
+
+    def _fault(self, folder: Path, file: str, root: Path | None) -> str | None:
+        if fault := on_disk.fault_of(folder, file, root):
+            return fault
+        first = first_byte(folder / file)
+        if first not in b"[{":
+            return f"{file}: not JSON (it begins with {first!r}). Put the file of this source there."
+        values = [piece.value for piece in islice(self._pieces(folder / file), SAMPLE) if not piece.fault]
+        for fields, words in self.refused:
+            if any(isinstance(value, dict) and fields <= value.keys() for value in values):
+                return f"{file}: {words}"
+        if not values or not self.layouts or any(self._known(value) for value in values):
+            return None
+        came = ", ".join(values[0]) if isinstance(values[0], dict) else type(values[0]).__name__
+        known = " or ".join("{" + ", ".join(sorted(fields)) + "}" for fields in self.layouts)
+        return f"{file}: no known layout. The first row has {came[:200]}; known are {known}."
+
+    def _known(self, value: Any) -> bool:
+        if self.nested and isinstance(value, dict) and len(value) == 1:
+            return True
+        if isinstance(value, list):
+            return frozenset() in self.layouts
+        return isinstance(value, dict) and any(fields and fields <= value.keys() for fields in self.layouts)
+
+    def _pieces(self, path: Path) -> Iterator[Piece]:
+        shape = shape_of(path, self.nested)
+        if shape == "lines":
+            yield from _of_lines(path)
+            return
+        with closing(Window(path)) as window:
+            at = window.skip(0)
+            if shape == "array":
+                elements = Elements(window, at)
+                yield from elements
+                yield from _after(window, elements.end)
+            elif self.nested and not self._is_row(window, at):
+                yield from _members(window, at)
+            else:
+                yield _whole(window, at)
+
+    def _is_row(self, window: Window, at: int) -> bool:
+        """Whether one object is itself a row and no nest of rows."""
+        if len(window.data) - at > LOOK:
+            return False
+        try:
+            return bool(self.layouts) and any(
+                fields and fields <= orjson.loads(window.data[at:]).keys() for fields in self.layouts
+            )
+        except orjson.JSONDecodeError:
+            return False
+
+
+def first_byte(path: Path) -> bytes:
+    """The first byte that is not white space, empty where there is none in the first megabyte."""
+    with on_disk.open_text(path) as opened:
+        return opened.read(LOOK).lstrip()[:1]
+
+
+def shape_of(path: Path, nested: bool = False) -> Shape:
+    """Array, lines or one object, from the first complete value and at most 64 MiB (design ruling 8).
+
+    Where the first value is broken or larger, lines that parse tell; else only a nest of rows may be that large.
+    """
+    if first_byte(path) != b"{":
+        return "array"
+    with closing(Window(path)) as window:
+        at = window.skip(0)
+        at, end = window.end_of_value(at)
+        if end is not None:
+            rest = window.skip(end)
+            return "object" if rest == len(window.data) else "lines"
+        some = window.data[at : at + LOOK].split(b"\n")[:SAMPLE]
+        if any(_is_object(line) for line in some):
+            return "lines"
+        return "object" if nested or window.ended else "lines"
+
+
+def _is_object(line: bytes) -> bool:
+    try:
+        return isinstance(orjson.loads(line), dict)
+    except orjson.JSONDecodeError:
+        return False
+
+
+def _of_lines(path: Path) -> Iterator[Piece]:
+    loads, broken = orjson.loads, orjson.JSONDecodeError
+    for number, offset, data, cut in on_disk.lines(path):
+        if cut:
+            yield Piece(data, None, "wrong_shape", on_disk.too_long(number))
+            continue
+        try:
+            value = loads(data)
+        except broken as error:
+            if data.strip():
+                yield fault_of_bytes(data.rstrip(b"\r\n"), offset, number, error)
+        else:
+            yield Piece(data.rstrip(b"\r\n"), value)
+
+
+def _whole(window: Window, at: int) -> Piece:
+    at, end = window.end_of_value(at)
+    raw = window.data[at : end or len(window.data)]
+    if len(raw) > MAX_ROW:
+        return Piece(raw[:MAX_RAW], None, "wrong_shape", on_disk.too_long(1))
+    try:
+        return Piece(raw, orjson.loads(raw))
+    except orjson.JSONDecodeError as error:
+        return fault_of_bytes(raw.rstrip(), window.base + at, window.line(at), error)
+
+
+def _after(window: Window, at: int) -> Iterator[Piece]:
+    """Whatever stands after the end of an array or object, as one broken row."""
+    at = window.skip(at)
+    if at < len(window.data):
+        words = f"line {window.line(at)}: text after the end of the JSON value"
+        yield Piece(window.data[at : at + MAX_RAW], None, "bad_json", words)
+
+
+def _members(window: Window, at: int) -> Iterator[Piece]:
+    """The rows inside one object: elements of arrays that are its members, at any depth."""
+    at = window.skip(at + 1)
+    while at < len(window.data) and window.data[at] != 0x7D:
+        offset, line = window.base + at, window.line(at)
+        name, at = _name(window, at)
+        if name is None:
+            yield fault_of_bytes(window.data[at : at + MAX_RAW], offset, line, ValueError("a member has no name"))
+            return
+        if window.data[at : at + 1] == b"[":
+            elements = Elements(window, at)
+            for piece in elements:
+                yield piece if piece.fault else piece._replace(value={name: piece.value})
+            at = elements.end
+        else:
+            at, end = window.end_of_value(at)
+            piece = _whole(window, at)
+            yield from [piece] if piece.fault else _leaves(piece.value, (name,))
+            at = end or len(window.data)
+        at = window.skip(at, b",")
+    if at == len(window.data):
+        yield Piece(b"", None, "bad_json", f"line {window.line(at)}: the object is not closed, the file was cut")
+    else:
+        yield from _after(window, at + 1)
+
+
+def _name(window: Window, at: int) -> tuple[str | None, int]:
+    """The name of a member and the index of its value; None and the index where there is no name."""
+    at, end = window.end_of_value(at) if window.data[at] == 0x22 else (at, None)
+    try:
+        name = orjson.loads(window.data[at:end]) if end else None
+    except orjson.JSONDecodeError:
+        return None, at
+    colon = window.skip(end) if end else at
+    if name is None or window.data[colon : colon + 1] != b":":
+        return None, min(colon, len(window.data))
+    return name, window.skip(colon + 1)
+
+
+def _leaves(value: Any, path: tuple[str, ...]) -> Iterator[Piece]:
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _leaves(inner, (*path, name))
+        return
+    for leaf in value if isinstance(value, list) else [value]:
+        row = leaf
+        for name in reversed(path):
+            row = {name: row}
+        yield Piece(orjson.dumps(row), row)
