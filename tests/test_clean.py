@@ -133,4 +133,4 @@ def test_touched_names_the_steps_that_changed_something() -> None:
     assert clean(["５mg<br>"], ["text"]).touched == ("width", "markup", "spaces")
     assert clean(["5mg"], ["text"]).touched == ()
     assert clean(["５mg<br>"], ["text"], steps=("markup",)).texts == ["５mg\n"]
-    assert DEFAULT == tuple(STEPS)
+    assert tuple(STEPS) == DEFAULT
