@@ -1,26 +1,27 @@
 """Named cleaning steps, each `str -> str` with a version; digits, units, comparators and drug names stay as they came.
 
 `clean` takes the texts of one record, because whether a short message is Traditional Chinese is decided by its
-neighbours. The steps on characters are repeated until none of them changes anything, so cleaning twice is cleaning once.
+neighbours. The steps on characters are repeated until none of them changes anything: cleaning twice is cleaning once.
 What a number may suffer is fixed: full-width forms become ASCII, character for character, and nothing else.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from chimed.clean.boilerplate import count_sentences, repeated_sentences, strip_sentences
 from chimed.clean.controls import controls
 from chimed.clean.escapes import escapes
 from chimed.clean.markup import markup
+from chimed.clean.repeats import LEAST, count_sentences, repeated_sentences, strip_sentences
 from chimed.clean.script import simplify, simplify_record
 from chimed.clean.spaces import spaces
 from chimed.clean.width import width
 
 __all__ = [
-    "DEFAULT", "STEPS", "Cleaned", "clean", "count_sentences", "repeated_sentences", "step",
+    "DEFAULT", "STEPS", "Cleaned", "boilerplate", "clean", "count_sentences", "repeated_sentences", "step",
 ]  # fmt: skip
 
 STEPS: dict[str, str] = {
@@ -65,9 +66,9 @@ def clean(
 ) -> Cleaned:
     """Clean the texts of one record.
 
-    `roles` names who speaks in each text (`user`, `assistant`, `system`; anything else is running text). With `pair` the
-    last two texts are the chosen and the rejected answer and end in one script. `boilerplate` holds the sentences that
-    `repeated_sentences` found in the record's source. A text may become empty: the caller drops or counts the record.
+    `roles` names who speaks in each text (`user`, `assistant`, `system`; anything else is running text). With `pair`
+    the last two texts are the chosen and the rejected answer and end in one script. `boilerplate` holds the sentences
+    that `boilerplate` of this module found in the record's source. A text may become empty; the caller drops the row.
     """
     touched: set[str] = set()
     chain = [name for name in _CHARACTERS if name in steps]
@@ -79,6 +80,17 @@ def clean(
     if "boilerplate" in steps and boilerplate:
         out = _changed("boilerplate", out, [strip_sentences(text, boilerplate) for text in out], touched)
     return Cleaned(out, tuple(name for name in STEPS if name in touched))
+
+
+def boilerplate(batches: Iterable[Iterable[str]], least: int = LEAST) -> frozenset[str]:
+    """Sentences about the service that open or close at least `least` texts of a source, cleaned as `clean` does.
+
+    The order of texts and batches does not matter. The caller puts the list into the manifest and gives it to `clean`.
+    """
+    counter: Counter[str] = Counter()
+    for batch in batches:
+        count_sentences((_settle(text, list(_CHARACTERS), set()) for text in batch), counter)
+    return repeated_sentences(counter, least)
 
 
 def _changed(name: str, old: list[str], new: list[str], touched: set[str]) -> list[str]:

@@ -1,7 +1,7 @@
 r"""The two characters `\n` where an upstream file was escaped twice.
 
-Left alone: what may be a formula (`\nu`, `\neq`: a lower-case letter follows), a path (`C:\Notes`: Latin on both sides),
-and an escaped backslash (`\\n`). Records about program text never come here.
+Left alone: what may be a formula (`\nu`, `\neq`: a lower-case letter follows), a path (`C:\Notes`: Latin on both
+sides), and an escaped backslash (`\\n`). Records about program text never come here.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Traditional to Simplified Chinese by OpenCC (configuration t2s), decided per message.
 
-Converting everything damages Simplified medical text (磺胺甲噁唑, 癥瘕, 燀法, 打坏), so a message is converted only when it is
-Traditional beyond doubt: at least 5 % of its Chinese characters and at least 6 of them would change. A shorter one follows
-the messages beside it. Rules and measurements: the data format chapter in docs/format.md.
+Converting everything damages Simplified medical text (磺胺甲噁唑, 癥瘕, 燀法, 打坏), so a message is converted only
+when it is Traditional beyond doubt: at least 5 % of its Chinese characters and at least 6 of them would change. A
+shorter one follows the messages beside it. Rules and measurements: the data format chapter in docs/format.md.
 OpenCC's t2s maps one code point to one code point, so what it changed can be judged, and undone, place by place.
 """
 

@@ -1,9 +1,11 @@
 """Full-width ASCII to ASCII, one character for one character, where Chinese typography does not want it wide.
 
-Folded: letters, digits and the signs that stand in numbers, formulas and identifiers (％＋－＝／．＜＞＆＃＊＠＿＂＇［］｛｝｜＾).
-Left as they are: the punctuation of Chinese running text ，；：？！（）～, because folding it would turn a Chinese sentence
-into a mixed one and `10～15mg` is how Chinese writes a range; and ＼ ｀ ＄, whose ASCII forms would start an escape, a code
-span or a formula. Compatibility forms such as ℃ ㎎ Ⅲ ① ² are no full-width ASCII and stay (no NFKC anywhere).
+Folded: letters, digits and the signs that stand in numbers, formulas and identifiers
+(％＋－＝／．＜＞＆＃＊＠＿＂＇［］｛｝｜＾).
+Left as they are: the punctuation of Chinese running text （，；：？！）～, because folding it would turn a Chinese
+sentence into a mixed one and `10～15mg` is how Chinese writes a range; and ＼ ｀ ＄, whose ASCII forms would start an
+escape, a code span or a formula.
+Compatibility forms such as ℃ ㎎ Ⅲ ① ² are no full-width ASCII and stay (no NFKC anywhere).
 """
 
 from __future__ import annotations
