@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from chimed import source
+from chimed import readers, source
 from chimed.errors import DataError
 from chimed.release import Release
 from chimed.source import Source
@@ -43,7 +43,7 @@ def source_named(release: Release, name: str) -> Source:
     """The source of that name: an installed one, or one of the release's recipe."""
     for table in release.manifest.settings.get("recipe", {}).get("source", []):
         if table.get("name") == name:
-            return source.from_table(table)
+            return readers.from_table(table)
     return source.load(name)
 
 
@@ -64,7 +64,7 @@ def trace(release: Release, name: str, root: Path | None = None) -> dict[str, An
     """
     row = find_row(release, name)
     entry = source_named(release, row["source"])
-    folder = (root or upstream_of(release)) / (entry.folder or entry.name)
+    folder = entry.place(root or upstream_of(release))
     file = folder / row["file"]
     if not file.exists():
         raise DataError(f"{file}: not here. Name the folder of the upstream files with --from.")

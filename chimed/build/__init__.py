@@ -15,7 +15,7 @@ from typing import Any
 
 from chimed import clean, evalsets, guard, quality, staging
 from chimed.build import parse, select, transform, write
-from chimed.build.inputs import Input, chosen, find, known_sources, refuse_faulty
+from chimed.build.inputs import Input, chosen, find, known_sources
 from chimed.build.lanes import Lane, Lanes, load
 from chimed.build.measure import source_entries
 from chimed.build.overlap import write_overlap
@@ -27,6 +27,7 @@ from chimed.errors import DataError
 from chimed.recipe import Recipe
 from chimed.records import RELEASE_NAMES, Split
 from chimed.release import MANIFEST, Manifest, Release, open_release
+from chimed.source import refuse_faults
 
 Report = Callable[..., None]
 
@@ -67,7 +68,7 @@ def build(order: Order) -> tuple[list[Release], list[str]]:
         )
     if not any(inputs for _, inputs in plans):
         raise DataError(f"{order.root}: none of the sources of {', '.join(order.splits)} is here. See chimed sources.")
-    refuse_faulty([item for _, inputs in plans for item in inputs])
+    refuse_faults(((i.source, i.folder, i.files) for _, inputs in plans for i in inputs), order.root)
     total = sum(item.bytes() for _, inputs in plans for item in inputs)
     with alone_in(order.out) as work, workers(order.workers or fitting(total)) as run:
         releases = [_Build(order, split, inputs, work, run).release() for split, inputs in plans if inputs]

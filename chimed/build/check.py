@@ -6,13 +6,13 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from chimed.build.inputs import Input, find, folder_of, refuse_faulty
+from chimed.build.inputs import Input, find
 from chimed.build.parse import parse_rows
 from chimed.errors import DataError
 from chimed.formatter import publish
 from chimed.ledger import Account
 from chimed.records import SPLITS, Split
-from chimed.source import BadRow, Source
+from chimed.source import Source, refuse_faults
 
 SAMPLES = 3
 
@@ -25,11 +25,11 @@ def input_of(entry: Source, place: Path, split: Split) -> Input:
     present, _ = find([entry], split, place)
     if present:
         return present[0]
-    files = entry.reader.find(place, split) if place.is_dir() else []
+    files = entry.files(place, split) if place.is_dir() else []
     if files:
         return Input(entry, place, tuple(files))
     raise DataError(
-        f"{entry.name}: no files of this source in {folder_of(entry, place)} or {place}. "
+        f"{entry.name}: no files of this source in {entry.place(place)} or {place}. "
         f"{entry.obtain or 'Upstream: ' + entry.home}"
     )
 
@@ -41,11 +41,11 @@ def check(entry: Source, place: Path) -> dict[str, Any]:
     """
     split = next(split for split in SPLITS if split in entry.serves)
     item = input_of(entry, place, split)
-    refuse_faulty([item])
+    refuse_faults([(item.source, item.folder, item.files)], place)
     account = Account(entry.name)
     samples: list[dict[str, Any]] = []
     examples: dict[str, str] = {}
-    for parsed in parse_rows(entry, split, entry.reader.read(item.folder, item.files, None)):
+    for parsed in parse_rows(entry, split, entry.reader.read(item.folder, item.files)):
         row = parsed.row
         account.read += row.rows
         if parsed.texts is None or parsed.record is None:
@@ -63,7 +63,3 @@ def check(entry: Source, place: Path) -> dict[str, Any]:
     facts = {"files": list(item.files), "expected": entry.expected, "repairs": dict(Counter(account.repairs))}
     return account.summary() | facts | {"examples": examples, "samples": samples}
 
-
-def described(row: BadRow) -> str:
-    """Where a faulty row stands, for people."""
-    return f"{row.file}, row {row.position}: {row.detail}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chimed import packaged, source
+from chimed import packaged, readers, source
 from chimed.errors import DataError, UsageError
 from chimed.parquet import sha256_of
 from chimed.records import Split
@@ -54,16 +54,11 @@ def upstream_folder(place: Path | None, sample: bool) -> Path:
     raise DataError(f"{folder}: no such folder. --from names the folder that holds one folder per source.")
 
 
-def folder_of(entry: Source, root: Path) -> Path:
-    """Where a source's files lie below the upstream folder."""
-    return root / (entry.folder or entry.name)
-
-
 def known_sources(extra: Sequence[dict[str, Any]]) -> dict[str, Source]:
     """All sources by name: installed ones and those the recipe adds. Raises UsageError for a name taken twice."""
     sources = dict(source.discover())
     for table in extra:
-        own = source.from_table(table)
+        own = readers.from_table(table)
         if own.name in sources:
             raise UsageError(f"the recipe's source {own.name!r} has the name of an installed one. Choose another name.")
         sources[own.name] = own
@@ -83,18 +78,10 @@ def find(entries: Sequence[Source], split: Split, root: Path) -> tuple[list[Inpu
     """Present sources with their files, and the names of absent ones."""
     present, absent = [], []
     for entry in entries:
-        folder = folder_of(entry, root)
-        files = entry.reader.find(folder) if folder.is_dir() else []
+        folder = entry.place(root)
+        files = entry.files(folder, split) if folder.is_dir() else []
         if files:
             present.append(Input(entry, folder, tuple(files)))
         else:
             absent.append(entry.name)
     return present, absent
-
-
-def refuse_faulty(inputs: Sequence[Input]) -> None:
-    """Raise DataError that names every file that cannot be read as its kind at all (design ruling 6)."""
-    faults = [fault for item in inputs for fault in item.source.reader.faults(item.folder, item.files)]
-    if faults:
-        unique = list(dict.fromkeys(faults))
-        raise DataError("nothing was written; these files cannot be read:\n  " + "\n  ".join(unique))

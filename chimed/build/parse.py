@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -48,6 +47,16 @@ def parse_rows(source: Source, split: Split, rows: Iterable[Row | BadRow]) -> It
             yield Parsed(row, reason=skip.reason, detail=skip.detail or None)
         except UNEXPECTED as error:
             yield Parsed(row, reason="wrong_shape", detail=f"{type(error).__name__}: {str(error)[:200]}")
+
+
+def limited(rows: Iterable[Row | BadRow], limit: int | None) -> Iterator[Row | BadRow]:
+    """The first records that together stand for at most `limit` upstream rows."""
+    read = 0
+    for row in rows:
+        read += row.rows
+        if limit is not None and read > limit:
+            return
+        yield row
 
 
 def row_hash(row: Row | BadRow) -> int:
@@ -135,7 +144,7 @@ def stage_source(
     if done.is_file():
         return int(done.read_text(encoding="utf-8"))
     read = 0
-    rows = source.reader.read(folder, files, limit)
+    rows = limited(source.reader.read(folder, files), limit)
     for number, items in enumerate(_parts(parse_rows(source, split, rows))):
         part = out / f"{number:06d}.arrow"
         if not part.is_file():
@@ -144,9 +153,3 @@ def stage_source(
         report(read)
     staging.write_text(done, str(read))
     return read
-
-
-def sample_of(source: Source, split: Split, folder: Path, files: Sequence[str], count: int) -> list[Parsed]:
-    """The first `count` rows that can be kept."""
-    parsed = parse_rows(source, split, source.reader.read(folder, files, None))
-    return list(itertools.islice((item for item in parsed if item.texts is not None), count))

@@ -76,7 +76,8 @@ def transform_part(source: Path, target: Path, settings: Settings) -> None:
         for name in ("texts", "reason", "step", "detail", "cleaned", "masked", "flags"):
             table[name][i] = getattr(fate, name)
         overlaps += [(i, hit) for hit in fate.hits]
-    staging.write_text(target.with_suffix(".overlap.json"), json.dumps(overlaps, ensure_ascii=False))
+    found = {"rows": batch.num_rows, "hits": overlaps}
+    staging.write_text(target.with_suffix(".overlap.json"), json.dumps(found, ensure_ascii=False))
     columns = [pa.array(table[f.name], f.type) if f.name in table else batch.column(f.name) for f in staging.STAGED]
     staging.write_part(target, pa.RecordBatch.from_arrays(columns, schema=staging.STAGED))
 
@@ -93,7 +94,7 @@ def transform(texts: list[str], roles: str, settings: Settings) -> Fate:
             fate.reason, fate.step, fate.detail = "filtered", "clean", "a text is empty after cleaning"
             return fate
         if pair and same_answer(*fate.texts[-2:]):
-            fate.reason, fate.step, fate.detail = "equal_pair", "clean", "the answers are equal after cleaning"
+            fate.reason, fate.step, fate.detail = "filtered", "clean", "the answers are equal after cleaning"
             return fate
     if settings.mask != "off":
         _mask(fate, settings)
