@@ -15,10 +15,9 @@ from chimed.errors import DataError
 from chimed.parquet import read_batches, sha256_of, write_one
 from chimed.release import Manifest, Release, SourceEntry
 
-RECIPES = "recipes"
+RECIPES, RECIPE_FILE, EXCLUDED_FILE = "recipes", "recipe.toml", "excluded.txt"
 _HASHES = pa.schema([("id", pa.string()), ("sha256", pa.binary(32))])
-# Settings of a build that have a flag of the same name.
-_FLAGS = ("dedup", "numbers", "guard", "mask")
+_FACTS = {"source", "home", "license", "revision", "attribution", "files", "read", "kept", "records", "lost"}
 
 
 @dataclass(frozen=True)
@@ -79,34 +78,56 @@ def _hashed(release: Release, source: str) -> Iterator[pa.RecordBatch]:
 
 
 def write_recipe(release: Release, source: str, folder: Path) -> list[Path]:
-    """Write `<source>.json` and `<source>.parquet` into `folder`: how to rebuild the rows, and their ids and hashes.
+    """Write into `folder` how to rebuild the rows of a source that may not be passed on, and their ids and hashes.
 
-    They stand in for the rows of a source that may not be passed on. The Parquet file holds facts about rows (id,
-    SHA-256), never text.
+    `<source>.json` has the facts and the commands, `<source>.parquet` one id and SHA-256 per row, `recipe.toml` the
+    recipe of the whole build; `excluded.txt` its takedowns. None of them holds text of the source.
     """
-    entry = next(e for e in release.manifest.sources if e.source == source)
+    manifest = release.manifest
+    entry = next(e for e in manifest.sources if e.source == source)
     hashes = write_one(folder / f"{source}.parquet", _hashed(release, source), _HASHES)
-    recipe = {
-        "source": source, "home": entry.home, "license": entry.license, "revision": entry.revision,
-        "attribution": entry.attribution, "release": release.manifest.name, "version": release.manifest.version,
-        "upstream": [file.model_dump() for file in entry.files],
-        "read": entry.read, "kept": entry.kept, "records": entry.records, "lost": entry.lost,
+    facts = entry.model_dump(mode="json", include=_FACTS) | {
+        "release": manifest.name, "version": manifest.version, "versions": manifest.versions,
+        "settings": manifest.settings, "steps": manifest.steps, "commands": _commands(manifest, source),
         "rows": {"path": f"{RECIPES}/{source}.parquet", "sha256": hashes.sha256, "count": hashes.rows},
-        "settings": release.manifest.settings, "versions": release.manifest.versions,
-        "commands": _commands(release.manifest, source),
     }  # fmt: skip
-    path = folder / f"{source}.json"
-    path.write_text(json.dumps(recipe, ensure_ascii=False, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    return [path, hashes.path]
+    written = [_text(folder / f"{source}.json", json.dumps(facts, ensure_ascii=False, indent=2, sort_keys=True))]
+    if isinstance(manifest.settings.get("recipe"), dict):
+        written.append(_text(folder / RECIPE_FILE, toml(manifest.settings["recipe"])))
+    if manifest.excluded:
+        written.append(_text(folder / EXCLUDED_FILE, "\n".join(manifest.excluded)))
+    return [*written, hashes.path]
+
+
+def _text(path: Path, text: str) -> Path:
+    path.write_bytes((text + "\n").encode())
+    return path
+
+
+def toml(table: dict[str, Any]) -> str:
+    """A table as TOML, one line per key: JSON's strings and numbers are TOML's, its objects become inline tables."""
+    return "\n".join(f"{key} = {_inline(value)}" for key, value in table.items() if value is not None)
+
+
+def _inline(value: Any) -> str:
+    if isinstance(value, dict):
+        pairs = (f"{json.dumps(k, ensure_ascii=False)} = {_inline(v)}" for k, v in value.items() if v is not None)
+        return "{ " + ", ".join(pairs) + " }"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_inline, value)) + "]"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _commands(manifest: Manifest, source: str) -> list[str]:
-    """What to type: all sources together, because rows are compared across sources when duplicates are dropped."""
+    """What to type. All sources are built together, because duplicates are looked for across them."""
     settings = manifest.settings
-    flags = "".join(f" --{name} {settings[name]}" for name in _FLAGS if isinstance(settings.get(name), str))
+    flags = f" --recipe RELEASE/{RECIPES}/{RECIPE_FILE}" if isinstance(settings.get("recipe"), dict) else ""
+    flags += f" --exclude RELEASE/{RECIPES}/{EXCLUDED_FILE}" if manifest.excluded else ""
+    flags += f" --only {','.join(settings['only'])}" if settings.get("only") else ""
+    flags += f" --limit {settings['limit']}" if settings.get("limit") else ""
     others = " ".join(entry.source for entry in manifest.sources if entry.source != source)
     return [
-        f"chimed fetch {others} --to UPSTREAM".replace("  ", " "),
+        *([f"chimed fetch {others} --to UPSTREAM"] if others else []),
         f"cp -r YOUR_COPY UPSTREAM/{source}",
         f"chimed check {source} --from UPSTREAM",
         f"chimed build --split {manifest.split} --from UPSTREAM{flags} --out BUILD --verify-against RELEASE",

@@ -30,16 +30,17 @@ SPLIT_SOURCES: dict[Split, tuple[str, ...]] = {
     "sft": ("chinese_medical_dialogue", "school_math", "meddialog_cn"),
     "dpo": ("zhongjing_rlhf", "medicalgpt_reward"),
 }
-_LOST = pa.schema(
-    [(n, pa.string()) for n in ("id", "source", "step", "reason")]
-    + [("rows", pa.int64()), ("twin", pa.string()), ("similarity", pa.float32()), ("file", pa.string())]
-    + [("position", pa.int64()), ("detail", pa.string())]
-)
-_ORIGIN = pa.schema(
-    [(n, pa.string()) for n in ("id", "source", "file")]
-    + [("position", pa.int64()), ("rows", pa.int64()), ("title", pa.string()), ("upstream_id", pa.string())]
-    + [("text_sha1", pa.string()), ("metadata", pa.string()), ("steps", pa.string())]
-)
+_PLACE = pa.struct([("file", pa.string()), ("position", pa.int64())])
+_ORIGIN = pa.schema([
+    ("id", pa.string()), ("source", pa.string()), ("part", pa.string()), ("file", pa.string()),
+    ("position", pa.int64()), ("rows", pa.int32()), ("title", pa.string()), ("upstream_id", pa.string()),
+    ("text_sha1", pa.string()), ("metadata", pa.string()), ("steps", pa.string()),
+])  # fmt: skip
+_LOST = pa.schema([
+    ("id", pa.string()), ("source", pa.string()), ("step", pa.string()), ("reason", pa.string()),
+    ("rows", pa.int32()), ("twin", pa.string()), ("similarity", pa.float32()), ("origin", _PLACE),
+    ("detail", pa.string()), ("text_sha1", pa.string()), ("steps", pa.string()),
+])  # fmt: skip
 
 
 def _say(role: str, content: str) -> Row:
@@ -109,13 +110,13 @@ def _data(folder: Path, split: Split, source: str, rows: list[Row], validation: 
 def _sides(folder: Path, rows: list[Row], lost: dict[str, int]) -> None:
     gone = [
         {"id": f"{rows[0]['source']}:lost{n}", "source": rows[0]["source"], "step": "dedup", "reason": reason,
-         "rows": 1, "twin": rows[0]["id"], "similarity": 1.0, "file": "train.json", "position": 900 + n, "detail": ""}
+         "rows": 1, "twin": rows[0]["id"], "similarity": 1.0, "origin": {"file": "train.json", "position": 900 + n},
+         "detail": "", "text_sha1": "0" * 40, "steps": "[]"}
         for reason, count in lost.items() for n in range(count)
     ]  # fmt: skip
     came = [
-        {"id": row["id"], "source": row["source"], "file": "train.json", "position": n + 1, "rows": 1, "title": None,
-         "upstream_id": None, "text_sha1": hashlib.sha1(_text(row).encode()).hexdigest(), "metadata": "{}",
-         "steps": "[]"}
+        {"id": row["id"], "source": row["source"], "part": "train", "file": "train.json", "position": n + 1,
+         "rows": 1, "text_sha1": hashlib.sha1(_text(row).encode()).hexdigest(), "metadata": "{}", "steps": "[]"}
         for n, row in enumerate(rows)
     ]  # fmt: skip
     for name, schema, values in (("lost", _LOST, gone), ("origin", _ORIGIN, came)):

@@ -18,6 +18,43 @@ ReleaseFolder = Annotated[
 ]
 
 
+def _only_our_bars() -> None:
+    """The client draws its own bars even where nobody watches."""
+    from huggingface_hub.utils import disable_progress_bars
+
+    disable_progress_bars()
+
+
+@app.command()
+def fetch(
+    to: Annotated[Path, typer.Option(help="Folder for the upstream files, one folder per source.")],
+    names: Annotated[list[str] | None, typer.Argument(metavar="[SOURCE]...", help="Sources; all if none.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Download upstream files that have a direct address; say how to obtain the others.
+
+    Interrupted downloads go on where they stopped; checksums are written to FETCHED.json beside the files.
+
+    Example: chimed fetch cmexam school_math --to upstream
+    """
+    from chimed.fetch import chosen
+    from chimed.fetch import fetch as run
+    from chimed.source import discover
+
+    _only_our_bars()
+    with progress("fetch") as report:
+        results = run(chosen(dict(discover()), names or []), to, report)
+    if as_json:
+        return print_json([asdict(result) for result in results])
+    for result in results:
+        if result.fetched or result.present:
+            counts = f"{len(result.fetched)} files fetched, {len(result.present)} were there"
+            typer.echo(f"{result.source}: {counts}: {result.folder}")
+        if result.obtain or not (result.fetched or result.present):
+            typer.echo(f"{result.source}: not fetched: {result.obtain or result.home} Put it into {result.folder}.")
+    return None
+
+
 @app.command()
 def push(
     release: ReleaseFolder,
@@ -43,6 +80,7 @@ def push(
     from chimed.release import open_release
 
     opened = open_release(release)
+    _only_our_bars()
     with progress("push") as report:
         result = push_to_hub(
             opened, repo, private=private, gated=gated, revision=revision, create_pr=create_pr, tag=tag,

@@ -170,10 +170,25 @@ def default_documents(manifest: Manifest, release: Release, repo_id: str) -> dic
     body = re.sub(r"\A---\r?\n.*?\n---\r?\n", "", body, count=1, flags=re.DOTALL).lstrip()
     info = export.dataset_info(manifest.split, repo_id=repo_id)
     return {
-        "README.md": f"---\n{front_matter(manifest)}\n---\n\n{body}",
+        "README.md": f"---\n{front_matter(manifest)}\n---\n\n{body.rstrip()}\n{standing(manifest)}",
         "LICENSE.md": licences.notices(manifest),
         "dataset_info.json": json.dumps(info, ensure_ascii=False, indent=2) + "\n",
     }
+
+
+def standing(manifest: Manifest) -> str:
+    """What the card says of rows that upstream lets nobody pass on: withheld, or published on one's own word."""
+    said = manifest.settings.get("published", {})
+    lines = [
+        f"- `{name}`: {facts['records']:,} rows withheld (licence: {facts['license']}). Rebuild them from your own "
+        f"copy as `{facts['recipe']}` says."
+        for name, facts in said.get("withheld", {}).items()
+    ]
+    lines += [
+        f"- `{name}`: not redistributable by its upstream terms; the publisher states that they hold the right."
+        for name in said.get("restricted_included", [])
+    ]
+    return "\n".join(["", "## Restricted sources", "", *lines, ""]) if lines else ""
 
 
 def _summary(manifest: Manifest) -> str:

@@ -1,6 +1,8 @@
-"""Fixtures: a running loopback Hub, and the real clients of this process pointed at it."""
+"""Fixtures: a running loopback Hub, the real clients of this process pointed at it, the command in this process."""
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,16 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     """A loopback Hub in LFS mode; huggingface_hub and datasets talk to it as the user `writer`."""
     with loopback_hub(tmp_path / "hub") as running:
         point_clients(running, tmp_path, monkeypatch)
+        monkeypatch.setattr("chimed.hub.client.pause", lambda attempt: 0.01)
         yield running
+
+
+@pytest.fixture
+def xet_hub(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Hub:
+    """The same with Xet storage, as the stock client keeps it in a local folder."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", False)
+    hub.use_xet()
+    return hub
 
 
 def point_clients(hub: Hub, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -28,8 +39,37 @@ def point_clients(hub: Hub, folder: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(home / "hub"))
     monkeypatch.setattr(constants, "HF_XET_CACHE", str(home / "xet"))
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(home / "token"))
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
     monkeypatch.setattr(datasets.config, "HF_ENDPOINT", hub.endpoint)
     url = hub.endpoint + "/datasets/{repo_id}/resolve/{revision}/{path}"
     monkeypatch.setattr(datasets.config, "HUB_DATASETS_URL", url)
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", home / "datasets")
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def chimed(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
+    """Run `chimed …` in this process."""
+    from chimed.cli import main
+
+    def run(*words: object) -> Ran:
+        capfd.readouterr()
+        monkeypatch.setattr(sys, "argv", ["chimed", *map(str, words)])
+        code = 0
+        try:
+            main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+        out, err = capfd.readouterr()
+        return Ran(code, out, err)
+
+    return run

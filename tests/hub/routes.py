@@ -124,9 +124,7 @@ def refs(call: Call) -> Response:
 @route("GET", REPO + "/commits/(?P<rev>[^/]+)")
 def commits(call: Call) -> Response:
     history = call.repo().history(call.revision())
-    return JSONResponse(
-        [{"id": c.oid, "title": c.title, "message": "", "date": EPOCH, "authors": []} for c in history]
-    )
+    return JSONResponse([{"id": c.oid, "title": c.title, "message": "", "date": EPOCH, "authors": []} for c in history])
 
 
 def described(path: str, entry: Entry) -> dict[str, Any]:
@@ -211,7 +209,8 @@ def validate_yaml(call: Call) -> Response:
         data = yaml.safe_load(match[1]) if match else {}
         if not isinstance(data.get("configs", []), list):
             errors.append({"message": "configs must be a list"})
-        errors += [{"message": f"{key} must be a list"} for key in ("tags", "language") if isinstance(data.get(key), dict)]
+        wrong = [key for key in ("tags", "language") if isinstance(data.get(key), dict)]
+        errors += [{"message": f"{key} must be a list"} for key in wrong]
     except yaml.YAMLError as error:
         errors.append({"message": str(error)})
     return JSONResponse({"errors": errors, "warnings": []}, 400 if errors else 200)
