@@ -1,0 +1,87 @@
+"""One file by HTTP, resumed by Range after a cut, never mixing two versions of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from chimed.errors import AuthError, DataError, NetworkError
+
+Progress = Callable[[float, float | None, str], None]
+
+ATTEMPTS = 5
+BLOCK = 1 << 20
+
+
+def download(url: str, part: Path, name: str, progress: Progress | None = None) -> None:
+    """Bring `url` into `part`; what an earlier run left there is continued if the server still has that version.
+
+    The version is the ETag or Last-Modified of the first answer, kept beside as `<part>.tag`. Raises NetworkError
+    after five attempts without success, AuthError or DataError where the server refuses.
+    """
+    import httpx2
+
+    tag = part.with_name(part.name + ".tag")
+    for attempt in range(ATTEMPTS):
+        try:
+            with httpx2.Client(follow_redirects=True, timeout=30) as client:
+                if _transfer(client, url, part, tag, name, progress):
+                    tag.unlink(missing_ok=True)
+                    return
+        except httpx2.TransportError as error:
+            if attempt + 1 == ATTEMPTS:
+                raise NetworkError(f"{url}: {error or type(error).__name__}. Run it again: it goes on where it stopped."
+                                   ) from None  # fmt: skip
+        time.sleep(min(8.0, 0.2 * 2**attempt))
+    raise NetworkError(f"{url}: the server keeps failing. Run it again later: it goes on where it stopped.")
+
+
+def _transfer(client: Any, url: str, part: Path, tag: Path, name: str, progress: Progress | None) -> bool:
+    """One request; True when the file is whole, False when the server asks for another try."""
+    have = part.stat().st_size if part.is_file() and tag.is_file() else 0
+    headers = {"Accept-Encoding": "identity"}
+    if have:
+        headers |= {"Range": f"bytes={have}-", "If-Range": tag.read_text(encoding="utf-8")}
+    with client.stream("GET", url, headers=headers) as answer:
+        if answer.status_code == 416:
+            # Nothing after what we have: either it is whole, or it is another file and starts anew.
+            if answer.headers.get("Content-Range", "").endswith(f"/{have}"):
+                return True
+            part.unlink()
+            return False
+        if answer.status_code == 429 or answer.status_code >= 500:
+            return False
+        _refuse(url, answer.status_code)
+        resumed = answer.status_code == 206
+        version = answer.headers.get("ETag") or answer.headers.get("Last-Modified")
+        if not resumed:
+            _remember(tag, version)
+        total = _total(answer, have if resumed else 0)
+        with open(part, "ab" if resumed else "wb") as out:
+            for block in answer.iter_bytes(BLOCK):
+                out.write(block)
+                if progress:
+                    progress(out.tell(), total, f"{name}: {part.name.removesuffix('.part')}")
+    return True
+
+
+def _refuse(url: str, status: int) -> None:
+    if status in (401, 403):
+        raise AuthError(f"{url}: the server answered {status}: it wants a login. See how to obtain it: chimed sources.")
+    if status >= 400:
+        raise DataError(f"{url}: the server answered {status}: the file is not there any more.")
+
+
+def _remember(tag: Path, version: str | None) -> None:
+    """A weak ETag cannot vouch for bytes, so such a file starts anew after a cut."""
+    if version and not version.startswith("W/"):
+        tag.write_text(version, encoding="utf-8")
+    else:
+        tag.unlink(missing_ok=True)
+
+
+def _total(answer: Any, before: int) -> float | None:
+    length = answer.headers.get("Content-Length")
+    return before + int(length) if length else None

@@ -1,0 +1,136 @@
+"""What one commit has to change: the files at hand against the tree at the head of a branch."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from chimed.errors import ConflictError
+from chimed.hub.client import again
+from chimed.hub.publication import SUMS
+from chimed.release import MANIFEST
+
+RepoType = Literal["dataset", "model"]
+Gate = Literal["auto", "manual"]
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a push goes and how the repository is to look to others."""
+
+    repo_id: str
+    repo_type: RepoType = "dataset"
+    private: bool = True
+    gated: Gate | None = None
+    revision: str = "main"
+    create_pr: bool = False
+    tag: str | None = None
+
+    @property
+    def gate(self) -> Gate | None:
+        """A public repository is always gated; `auto` unless said otherwise."""
+        return self.gated or (None if self.private else "auto")
+
+    @property
+    def where(self) -> dict[str, str]:
+        """How the client names the repository."""
+        return {"repo_id": self.repo_id, "repo_type": self.repo_type}
+
+
+@dataclass(frozen=True)
+class Local:
+    """A file to publish, with the two digests by which the Hub knows content."""
+
+    path: Path
+    bytes: int
+    sha256: str
+    blob: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one commit on top of `head` changes."""
+
+    head: str | None
+    add: list[str]
+    delete: list[str]
+    unchanged: list[str]
+    foreign: list[str]
+
+
+def api() -> Any:
+    """The client, made anew so that it follows the endpoint and token of the moment."""
+    from huggingface_hub import HfApi
+
+    return HfApi()
+
+
+def _head(target: Target) -> str | None:
+    """Commit of the branch; of main where the branch is still to be made; None where there is no repository."""
+    from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
+
+    try:
+        return str(again(lambda: api().repo_info(**target.where, revision=target.revision)).sha)
+    except RevisionNotFoundError:
+        return str(again(lambda: api().repo_info(**target.where)).sha)
+    except RepositoryNotFoundError:
+        return None
+
+
+def tree_at(target: Target, revision: str) -> dict[str, tuple[str, bool]]:
+    """Path -> (digest, whether it is a large file) at a commit."""
+    listed = again(lambda: list(api().list_repo_tree(**target.where, recursive=True, revision=revision)))
+    files = (entry for entry in listed if hasattr(entry, "blob_id"))
+    return {file.path: (file.lfs.sha256 if file.lfs else file.blob_id, bool(file.lfs)) for file in files}
+
+
+def equal(local: Local, remote: tuple[str, bool]) -> bool:
+    """Whether the Hub holds this content already."""
+    digest, large = remote
+    return digest == (local.sha256 if large else local.blob)
+
+
+def plan_commit(local: dict[str, Local], target: Target) -> Plan:
+    """Compare the files at hand with the head; deletes only what the previous manifest lists.
+
+    Raises ConflictError where the tag is taken by another state.
+    """
+    head = _head(target)
+    tree = tree_at(target, head) if head else {}
+    add = [name for name, file in local.items() if name not in tree or not equal(file, tree[name])]
+    ours = _previous(target, head) if head and MANIFEST in tree else set()
+    gone = sorted(name for name in tree if name not in local and name in ours and name != ".gitattributes")
+    foreign = sorted(name for name in tree if name not in local and name not in gone and name != ".gitattributes")
+    _tag_is_free(target, head, changes=bool(add or gone))
+    return Plan(head, add, gone, [name for name in local if name not in add], foreign)
+
+
+def _previous(target: Target, head: str) -> set[str]:
+    """What the release now on the Hub calls its own; nothing where its manifest is not one of ours."""
+    with tempfile.TemporaryDirectory(prefix="chimed-push-") as cache:
+        where = target.where | {"filename": MANIFEST, "revision": head, "cache_dir": cache}
+        path = again(lambda: api().hf_hub_download(**where))
+        text = Path(path).read_text(encoding="utf-8", errors="replace")
+    try:
+        return {str(file["path"]) for file in json.loads(text)["files"]} | {MANIFEST, SUMS}
+    except (ValueError, KeyError, TypeError):
+        return set()
+
+
+def tagged(target: Target) -> str | None:
+    """Commit that the target's tag points to, if it is there."""
+    refs = again(lambda: api().list_repo_refs(**target.where))
+    return next((str(tag.target_commit) for tag in refs.tags if tag.name == target.tag), None)
+
+
+def _tag_is_free(target: Target, head: str | None, *, changes: bool) -> None:
+    if target.tag is None or head is None or target.create_pr:
+        return
+    at = tagged(target)
+    if at is not None and (at != head or changes):
+        raise ConflictError(
+            f"{target.repo_id}: tag {target.tag} is taken by commit {at[:12]}. Tags stay: use a new one."
+        )
