@@ -8,8 +8,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 CHIMED = """
     errors console packaged records parquet anyfile source readers sources clean quality privacy evalsets guard dedup
-    formatter ledger recipe staging engine release schemas look trace validation statistics configs export licences
-    croissant diff card report complete build publication hub fetch cli demo
+    formatter ledger recipe staging engine release schemas look trace validation statistics export configs licences
+    croissant diff card report complete build hub download fetch cli demo
 """.split()
 STAGES = "stage recipe plan data model lineage training cpt sft dpo evals report cli __main__ demo".split()
 DOORS = {"errors", "console", "records", "release", "hub", "evalsets"}

@@ -46,6 +46,7 @@ class Order:
     evals: Path | None = None
     against: Path | None = None
     workers: int | None = None
+    engine: str = "local"
     report: Report = field(default=lambda *_, **__: None)
 
 
