@@ -25,11 +25,7 @@ _PROMPT = re.compile(r"\s*问题\s*[:：]\s*(.*?)\s*,?\s*选项\s*[:：]", re.S)
 
 def parse(value: Any) -> Choice:
     """A question with options by letter; `empty_question`, `no_answer_key`, `answer_not_in_options` are its losses."""
-    if not isinstance(value, dict):
-        raise Skip("wrong_shape", "not an object")
-    stem = field(value, "Question") or _stem_of_prompt(value)
-    answer = field(value, "Answer", "答案")
-    options = options_of(value.get("Options", value.get("选项")))
+    stem, options, answer, explanation, notes = fields(value)
     if not stem:
         raise Skip("empty_question", "the stem is empty")
     if not answer:
@@ -37,13 +33,19 @@ def parse(value: Any) -> Choice:
     letters = {option.letter for option in options}
     if missing := set(answer) - letters:
         raise Skip("answer_not_in_options", f"{''.join(sorted(missing))} is none of {''.join(sorted(letters))}")
-    explained = field(value, "Explanation", "答案解析")
-    explanation = unescaped(explained).strip()
+    plain = unescaped(explanation).strip()
+    repairs = ("newline_unescaped",) if plain != explanation else ()
+    return Choice(stem=stem, options=options, answer=answer, explanation=plain or None, repairs=repairs, metadata=notes)
+
+
+def fields(value: Any) -> tuple[str, tuple[Option, ...], str, str, dict[str, str]]:
+    """Stem, options, answer letters, explanation and annotations of a row in any layout; empty where null."""
+    if not isinstance(value, dict):
+        raise Skip("wrong_shape", "not an object")
     notes = {name: text for name in ANNOTATIONS if (text := field(value, name))}
-    repairs = ("newline_unescaped",) if explanation != explained else ()
-    return Choice(
-        stem=stem, options=options, answer=answer, explanation=explanation or None, repairs=repairs, metadata=notes
-    )
+    stem = field(value, "Question") or _stem_of_prompt(value)
+    options = options_of(value.get("Options", value.get("选项")))
+    return stem, options, field(value, "Answer", "答案"), field(value, "Explanation", "答案解析"), notes
 
 
 def field(value: dict[str, Any], *names: str) -> str:

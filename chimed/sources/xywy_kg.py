@@ -11,7 +11,8 @@ from chimed.sources.turns import identity
 
 RELATIONS = {
     "desc": "简介", "category": "分类", "cause": "病因", "symptom": "症状", "get_way": "传播方式",
-    "get_prob": "患病比例", "easy_get": "易感人群", "prevent": "预防", "check": "检查", "acompany": "并发症", "cure_department": "就诊科室",
+    "get_prob": "患病比例",
+    "easy_get": "易感人群", "prevent": "预防", "check": "检查", "acompany": "并发症", "cure_department": "就诊科室",
     "cure_way": "治疗方式", "cure_lasttime": "治疗周期", "cured_prob": "治愈率", "common_drug": "常用药品",
     "recommand_drug": "推荐药品", "drug_detail": "药品明细", "do_eat": "宜吃", "not_eat": "忌吃",
     "recommand_eat": "推荐食谱",
