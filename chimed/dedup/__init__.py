@@ -1,1 +1,8 @@
 """Deduplication after Lee et al. (2022) on Chinese text: exact, near (MinHash), repeated substrings."""
+
+from chimed.dedup.exact import exact
+from chimed.dedup.found import REASONS, Found
+from chimed.dedup.near import near
+from chimed.dedup.settings import NearSettings
+
+__all__ = ["REASONS", "Found", "NearSettings", "exact", "near"]

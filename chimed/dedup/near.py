@@ -1,0 +1,246 @@
+"""Near duplicates out of core: sign all rows, join candidates by their sketches, verify candidates by their texts.
+
+Three sweeps: (1) every text is signed, keys and sketches go to disk; (2) rows that share a band key and whose sketches
+agree are joined to candidate components; (3) the texts of candidates are read again and each component is verified
+exactly. Every edge that verification can find lies inside one candidate component, so how components are grouped into
+parts, and where a part is verified, cannot change the result. About 60 bytes per row stay in memory.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from chimed.dedup.found import EXACT, NEAR, Found, Groups, exact_groups, join, lead, outside, roots
+from chimed.dedup.settings import NearSettings
+from chimed.dedup.signing import Signed, permutations, sets_of, sign
+from chimed.dedup.spill import Grown, Spill, fold
+from chimed.dedup.verify import Sets, buckets, link, verify
+
+PART_BYTES = 64 * 2**20
+Batches = Callable[[], Iterator[pa.RecordBatch]]
+Progress = Callable[[float, float | None, str], None]
+
+
+class Against(Protocol):
+    """An earlier release: its rows come before all others and are never lost."""
+
+    rows: int
+
+    def signed(self, settings: NearSettings) -> Iterator[Signed]:
+        """Its signatures, in order."""
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Its ids and texts, in the same order."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What is kept of every row (number keys are 0 where they are ignored); the first `released` are the release's."""
+
+    prints: npt.NDArray[np.uint64]
+    numbers: npt.NDArray[np.uint64]
+    shingles: npt.NDArray[np.uint32]
+    released: int
+
+    @property
+    def old(self) -> npt.NDArray[np.bool_]:
+        """Which rows belong to the earlier release."""
+        return np.arange(self.shingles.size) < self.released
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Rows that verification must see, ascending, and the part (of whole components) that each is verified in."""
+
+    rows: npt.NDArray[np.int64]
+    part: npt.NDArray[np.int64]
+    parts: int
+
+
+@dataclass(frozen=True)
+class Edges:
+    """Verified pairs of rows with their Jaccard, and pairs that are joined when numbers are ignored."""
+
+    pairs: npt.NDArray[np.int64]
+    similarity: npt.NDArray[np.float64]
+    loose: npt.NDArray[np.int64]
+
+
+def near(
+    batches: Batches, settings: NearSettings, work: Path, *, against: Against | None = None,
+    progress: Progress | None = None,
+) -> Found:  # fmt: skip
+    """Find near and exact duplicates among texts in rank order (the lowest row of a component stays).
+
+    `batches` gives record batches with the columns `id` and `text` and is called twice; how rows are cut into batches
+    does not matter. `work` is a folder for this run alone: it is emptied first and removed at the end.
+    """
+    tell = progress or (lambda done, total, words: None)
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    texts = batches if against is None else lambda: chain(against.batches(), batches())
+    with closing(Spill(work, settings.bands, settings.permutations)) as spill:
+        rows = sign_all(signed(batches, settings, against), spill, settings, against.rows if against else 0, tell)
+        groups = exact_groups(rows.prints, rows.numbers, rows.shingles)
+        candidates = candidate_parts(rows, groups, spill, settings, tell)
+        edges = verify_parts(texts, rows, candidates, spill, settings, work, tell)
+    shutil.rmtree(work)
+    return assemble(rows, groups, edges)
+
+
+def signed(batches: Batches, settings: NearSettings, against: Against | None) -> Iterator[Signed]:
+    """Signatures of the release's rows, then of the new ones."""
+    ab = permutations(settings.permutations)
+    if against is not None:
+        yield from against.signed(settings)
+    for batch in batches():
+        yield sign(batch.column("text"), ab)
+
+
+def sign_all(found: Iterable[Signed], spill: Spill, settings: NearSettings, released: int, tell: Progress) -> Rows:
+    """First sweep: signatures to disk, fingerprints and number keys to memory."""
+    kept: list[Signed] = []
+    rows = 0
+    for batch in found:
+        spill.append(*fold(batch.signature, settings.bands, settings.rows))
+        kept.append(batch._replace(signature=np.empty((0, 0), np.uint32)))
+        rows += batch.shingles.size
+        tell(rows, None, "signing")
+    return gathered(kept, settings, released)
+
+
+def gathered(kept: list[Signed], settings: NearSettings, released: int) -> Rows:
+    """The per-row values of all batches."""
+    prints = np.concatenate([np.empty((0, 2), np.uint64), *(b.prints for b in kept)])
+    numbers = np.concatenate([np.empty(0, np.uint64), *(b.numbers for b in kept)])
+    shingles = np.concatenate([np.empty(0, np.uint32), *(b.shingles for b in kept)])
+    if settings.numbers == "ignore":
+        numbers = np.zeros_like(numbers)
+    return Rows(prints, numbers, shingles, released)
+
+
+def candidate_parts(
+    rows: Rows, groups: Groups, spill: Spill, settings: NearSettings, tell: Progress
+) -> Candidates:  # fmt: skip
+    """Second sweep: components of rows that share a band key and agree in their sketches, packed into parts."""
+    n = rows.shingles.size
+    first = np.flatnonzero((groups.strict == np.arange(n)) & (rows.shingles > 0))
+    parent, old, sketches = np.arange(n, dtype=np.int64), rows.old, spill.sketches()
+    for band in range(settings.bands):
+        places, starts = buckets(spill.column(band)[first])
+        link(first[places], starts, sketches, settings.floor, old, parent)
+        spill.forget()
+        tell(band + 1, settings.bands, "joining candidates")
+    return packed(roots(parent), rows.shingles)
+
+
+def packed(root: npt.NDArray[np.int64], shingles: npt.NDArray[np.uint32]) -> Candidates:
+    """Components of two or more rows, cut into parts of about PART_BYTES of sets by their lowest row."""
+    sizes = np.bincount(root, minlength=root.size)
+    member = np.flatnonzero(sizes[root] > 1)
+    weight = np.bincount(root[member], weights=8.0 * shingles[member] + 64, minlength=root.size)
+    heads = np.flatnonzero(weight)
+    part_of = np.zeros(root.size, np.int64)
+    part_of[heads] = np.cumsum(weight[heads]) // PART_BYTES
+    _, part = np.unique(part_of[root[member]], return_inverse=True)
+    return Candidates(member, part, int(part.max()) + 1 if part.size else 0)
+
+
+def verify_parts(
+    texts: Batches, rows: Rows, candidates: Candidates, spill: Spill, settings: NearSettings, work: Path,
+    tell: Progress,
+) -> Edges:  # fmt: skip
+    """Third sweep: read the candidates' texts again and verify part by part."""
+    points, shingles = Grown(work / "points", np.uint32), Grown(work / "shingles", np.uint32)
+    keys = Grown(work / "candidate_keys", np.uint64)
+    with closing(points), closing(shingles), closing(keys):
+        ends = _spill_sets(texts, candidates.rows, points, shingles, tell)
+        for band in range(settings.bands):
+            keys.append(spill.column(band)[candidates.rows])
+        found = []
+        for part in range(candidates.parts):
+            chosen = np.flatnonzero(candidates.part == part)
+            sets = Sets(points.array(), ends[:, 0:2][chosen].copy(), shingles.array(), ends[:, 2:4][chosen].copy())
+            columns = keys.array().reshape(settings.bands, -1)[:, chosen]
+            found.append(verify_part(candidates.rows[chosen], sets, columns, spill.sketches(), rows, settings))
+            for file in (points, shingles, keys, spill):
+                file.forget()
+            tell(part + 1, candidates.parts, "verifying")
+            del sets
+    return joined(found)
+
+
+def _spill_sets(
+    texts: Batches, wanted: npt.NDArray[np.int64], points: Grown[np.uint32], shingles: Grown[np.uint32], tell: Progress
+) -> npt.NDArray[np.int64]:
+    """Write the candidates' code points and 5-grams; returns begin and end of each in both files."""
+    spans, row = [np.empty((0, 4), np.int64)], 0
+    for batch in texts() if wanted.size else ():
+        low, high = np.searchsorted(wanted, [row, row + batch.num_rows])
+        if high > low:
+            sets = sets_of(batch.column("text").take(pa.array(wanted[low:high] - row)))
+            spans.append(np.hstack([sets.points_at + points.size, sets.shingles_at + shingles.size]))
+            points.append(sets.points)
+            shingles.append(sets.shingles)
+        row += batch.num_rows
+        tell(row, None, "reading candidates")
+    return np.concatenate(spans)
+
+
+def verify_part(
+    chosen: npt.NDArray[np.int64], sets: Sets, keys: npt.NDArray[np.uint64], sketches: npt.NDArray[np.uint8],
+    rows: Rows, settings: NearSettings,
+) -> Edges:  # fmt: skip
+    """Verify one part; `chosen` are its rows, ascending."""
+    numbers, old = rows.numbers[chosen], chosen < rows.released
+    graph = verify(sets, keys, sketches[chosen], numbers, old, settings.threshold, settings.floor)
+    inside = np.flatnonzero(graph.loose != np.arange(chosen.size))
+    loose = np.stack([chosen[inside], chosen[graph.loose[inside]]], axis=1)
+    return Edges(chosen[graph.edges], graph.similarity, loose)
+
+
+def joined(found: Iterable[Edges]) -> Edges:
+    """The edges of all parts."""
+    parts = [Edges(np.empty((0, 2), np.int64), np.empty(0, np.float64), np.empty((0, 2), np.int64)), *found]
+    return Edges(
+        np.concatenate([p.pairs for p in parts]), np.concatenate([p.similarity for p in parts]),
+        np.concatenate([p.loose for p in parts]),
+    )  # fmt: skip
+
+
+def assemble(rows: Rows, groups: Groups, edges: Edges) -> Found:
+    """From groups and verified edges to what stays: the lowest row of each component, and all rows of the release."""
+    n, old = rows.shingles.size, rows.old
+    itself = np.arange(n, dtype=np.int64)
+    pairs = np.ascontiguousarray(edges.pairs.T)
+    strict = groups.strict.copy()
+    join(pairs[0], pairs[1], strict)
+    strict = roots(strict)
+    keep = (strict == itself) | old
+    twin, score, reached = np.full(n, -1), np.zeros(n), np.zeros(n, np.bool_)
+    lead(edges.pairs, edges.similarity, keep, twin, score, reached)
+    copies = (groups.strict != itself) & ~old
+    twin[copies], score[copies] = groups.strict[copies], 1.0
+    reason = np.where(keep, 0, np.where(copies, EXACT, NEAR)).astype(np.uint8)
+    loose = groups.loose.copy()
+    join(itself, strict, loose)
+    pairs = np.ascontiguousarray(edges.loose.T)
+    join(pairs[0], pairs[1], loose)
+    loose = roots(loose)
+    new = slice(rows.released, n)
+    ignored = np.count_nonzero((loose == itself)[new])
+    twin = np.where(keep, -1, outside(twin, rows.released))
+    saved = int(np.count_nonzero(keep[new]) - ignored)
+    return Found(
+        keep[new], twin[new], score[new].astype(np.float32), reason[new], outside(loose, rows.released)[new], saved
+    )

@@ -1,0 +1,360 @@
+"""Whether two texts are near duplicates, exactly: Jaccard of their 5-gram sets and edit similarity, both >= threshold.
+
+`verify` finds the components of the graph of verified pairs among rows that share a band key. Inside a bucket the
+search is breadth-first and leaves out pairs that are joined already, so that it is near-linear on clusters of copies;
+the components are those of all pairs, whatever the order.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from numba import float64, int32, int64, types, uint8, uint32, uint64
+
+from chimed.dedup.compiled import kernel, read, write
+
+EDIT_LIMIT = 1 << 18
+"""Beyond this many differing code points in a row the edit test is not made (hours of work); Jaccard decides alone."""
+_SLACK = 1e-9
+
+
+class Sets(NamedTuple):
+    """Normalised code points and distinct 5-gram hashes of some rows; row i is [at[i, 0], at[i, 1])."""
+
+    points: npt.NDArray[np.uint32]
+    points_at: npt.NDArray[np.int64]
+    shingles: npt.NDArray[np.uint32]
+    shingles_at: npt.NDArray[np.int64]
+
+
+_SETS = (read(uint32), read(int64, 2), read(uint32), read(int64, 2))
+
+
+@kernel(inline=True)
+def _slot(value, bits):  # type: ignore[no-untyped-def]
+    return int64(uint32(uint32(value) * uint32(2654435769)) >> uint32(32 - bits))
+
+
+@kernel(inline=True)
+def _bits(count):  # type: ignore[no-untyped-def]
+    bits = 4
+    while (1 << bits) < 2 * count:
+        bits += 1
+    return bits
+
+
+@kernel(int64(read(uint32), write(uint32), write(uint32), write(int32), int64))
+def distinct(hashes, out, values, stamps, stamp):  # type: ignore[no-untyped-def]
+    """Copy the distinct hashes in order of appearance; returns how many. The table is cleared by a new stamp."""
+    bits, n = _bits(hashes.size), 0
+    mask = (1 << bits) - 1
+    for x in hashes:
+        slot = _slot(x, bits)
+        while stamps[slot] == stamp and values[slot] != x:
+            slot = (slot + 1) & mask
+        if stamps[slot] != stamp:
+            stamps[slot], values[slot] = stamp, x
+            out[n] = x
+            n += 1
+    return n
+
+
+@kernel(int64(read(uint32), int64, read(uint32), read(int32), int64, int64))
+def _common(probe, need, values, stamps, stamp, bits):  # type: ignore[no-untyped-def]
+    """How many of `probe` are in the table of `bits`; stops (with less than `need`) when need is out of reach."""
+    mask = (1 << bits) - 1
+    common, spare = 0, probe.size - need
+    for x in probe:
+        slot = _slot(x, bits)
+        while stamps[slot] == stamp and values[slot] != x:
+            slot = (slot + 1) & mask
+        if stamps[slot] == stamp:
+            common += 1
+        else:
+            spare -= 1
+            if spare < 0:
+                return common
+    return common
+
+
+@kernel(inline=True)
+def _masks(pattern, keys, masks):  # type: ignore[no-untyped-def]
+    """Place of each character among up to 64, as bits, in a 256-slot table (key 0 is free: it is never a point)."""
+    keys[:] = 0
+    for i in range(pattern.size):
+        slot = _slot(pattern[i], 8)
+        while keys[slot] != 0 and keys[slot] != pattern[i]:
+            slot = (slot + 1) & 255
+        if keys[slot] == 0:
+            keys[slot], masks[slot] = pattern[i], uint64(0)
+        masks[slot] |= uint64(1) << uint64(i)
+
+
+@kernel(inline=True)
+def _block(text, scores, rows, first, last, keys, masks):  # type: ignore[no-untyped-def]
+    """Carry the scores of a row of the table (columns first..last) `rows` <= 64 rows down: Myers, blocks by Hyyrö."""
+    one, top = uint64(1), uint64(1) << uint64(rows - 1)
+    plus, minus = ~uint64(0), uint64(0)
+    above, scores[first] = scores[first], scores[first] + rows
+    for c in range(first + 1, last + 1):
+        slot = _slot(text[c - 1], 8)
+        while keys[slot] != 0 and keys[slot] != text[c - 1]:
+            slot = (slot + 1) & 255
+        equal = masks[slot] if keys[slot] != 0 else uint64(0)
+        step = scores[c] - above
+        above = scores[c]
+        vertical = equal | minus
+        if step < 0:
+            equal |= one
+        across = (((equal & plus) + plus) ^ plus) | equal
+        up, down = minus | ~(across | plus), plus & across
+        scores[c] = scores[c - 1] + (1 if up & top else 0) - (1 if down & top else 0)
+        up, down = up << one, down << one
+        if step < 0:
+            down |= one
+        elif step > 0:
+            up |= one
+        plus, minus = down | ~(vertical | up), up & vertical
+
+
+@kernel(types.boolean(read(uint32), read(uint32), int64))
+def edit_within(a, b, most):  # type: ignore[no-untyped-def]
+    """Whether the Levenshtein distance of two arrays of code points (none 0) is at most `most`."""
+    if a.size > b.size:
+        a, b = b, a
+    if b.size - a.size > most:
+        return False
+    start, end = 0, 0
+    while start < a.size and a[start] == b[start]:
+        start += 1
+    while end < a.size - start and a[a.size - 1 - end] == b[b.size - 1 - end]:
+        end += 1
+    a, b = a[start : a.size - end], b[start : b.size - end]
+    m, n = a.size, b.size
+    if n <= most or m == 0:
+        return n <= most
+    if n > EDIT_LIMIT:
+        return True
+    scores = np.empty(n + 1, np.int64)
+    keys, masks = np.zeros(256, np.uint32), np.empty(256, np.uint64)
+    known = min(n, most + 64)
+    for c in range(known + 1):
+        scores[c] = c
+    for i in range(0, m, 64):
+        rows = min(64, m - i)
+        first, last = max(0, i - most), min(n, i + rows + most)
+        for c in range(known + 1, last + 1):
+            scores[c] = scores[c - 1] + 1
+        known = last
+        _masks(a[i : i + rows], keys, masks)
+        _block(b, scores, rows, first, last, keys, masks)
+        least = scores[first] + abs((n - first) - (m - i - rows))
+        for c in range(first + 1, last + 1):
+            least = min(least, scores[c] + abs((n - c) - (m - i - rows)))
+        if least > most:
+            return False
+    return scores[n] <= most
+
+
+@kernel(int64(read(uint8), read(uint8)))
+def agreeing(a, b):  # type: ignore[no-untyped-def]
+    """How many bytes of two sketches are equal."""
+    same = 0
+    for k in range(a.size):
+        same += a[k] == b[k]
+    return same
+
+
+@kernel(inline=True)
+def _find(parent, x):  # type: ignore[no-untyped-def]
+    while parent[x] != x:
+        parent[x] = parent[parent[x]]
+        x = parent[x]
+    return x
+
+
+@kernel(inline=True)
+def _join(parent, x, y):  # type: ignore[no-untyped-def]
+    """Union by lower index: a root is the lowest of its component."""
+    x, y = _find(parent, x), _find(parent, y)
+    if x < y:
+        parent[y] = x
+    else:
+        parent[x] = y
+
+
+@kernel(
+    types.void(
+        read(int64), read(int64), read(uint8, 2), int64, read(types.boolean), write(int64)
+    )
+)  # fmt: skip
+def link(members, starts, sketch, floor, released, parent):  # type: ignore[no-untyped-def]
+    """Join members of each bucket (run of `members`) whose sketches agree in `floor` bytes: candidate components."""
+    widest = 0
+    for r in range(starts.size - 1):
+        widest = max(widest, starts[r + 1] - starts[r])
+    todo, queue = np.empty(widest, np.int64), np.empty(widest, np.int64)
+    for r in range(starts.size - 1):
+        left = starts[r + 1] - starts[r]
+        todo[:left] = members[starts[r] : starts[r + 1]]
+        while left > 1:
+            queue[0] = todo[0]
+            todo[0] = todo[left - 1]
+            left -= 1
+            head, tail = 0, 1
+            while head < tail and left:
+                u = queue[head]
+                head += 1
+                kept = 0
+                for i in range(left):
+                    v = todo[i]
+                    joined = _find(parent, u) == _find(parent, v)
+                    if not joined and not (released[u] and released[v]) and agreeing(sketch[u], sketch[v]) >= floor:
+                        _join(parent, u, v)
+                        joined = True
+                    if joined:
+                        queue[tail] = v
+                        tail += 1
+                    else:
+                        todo[kept] = v
+                        kept += 1
+                left = kept
+
+
+@kernel(float64(int64, int64, *_SETS, float64, write(uint32), write(int32), int64))
+def _similar(u, v, points, points_at, shingles, shingles_at, threshold, values, stamps, stamp):  # type: ignore[no-untyped-def]
+    """Exact Jaccard of u (whose set is in the table) and v where the pair passes both tests, else -1."""
+    a, b = shingles_at[u, 1] - shingles_at[u, 0], shingles_at[v, 1] - shingles_at[v, 0]
+    if min(a, b) < threshold * max(a, b) - _SLACK:
+        return -1.0
+    need = int64(np.ceil(threshold / (1 + threshold) * (a + b) - 1e-6))
+    common = _common(shingles[shingles_at[v, 0] : shingles_at[v, 1]], need, values, stamps, stamp, _bits(a))
+    if common < threshold * (a + b - common) - _SLACK:
+        return -1.0
+    left, right = points[points_at[u, 0] : points_at[u, 1]], points[points_at[v, 0] : points_at[v, 1]]
+    most = int64(np.floor((1 - threshold) * max(left.size, right.size) + _SLACK))
+    return common / (a + b - common) if edit_within(left, right, most) else -1.0
+
+
+@kernel(
+    int64(
+        read(int64), read(int64), *_SETS, read(uint8, 2), int64, float64, read(uint64), types.boolean,
+        read(types.boolean), write(int64), write(int64, 2), write(float64), int64,
+    )
+)  # fmt: skip
+def search(  # type: ignore[no-untyped-def]
+    members, starts, points, points_at, shingles, shingles_at, sketch, floor, threshold, numbers, across, released,
+    parent, edges, similarity, found,
+):  # fmt: skip
+    """Verify the pairs of each bucket breadth-first, join those that pass, and note them as edges from `found` on.
+
+    With `across` only pairs of different numbers are tested, else only pairs of the same (buckets hold one then).
+    """
+    widest, largest = 0, 0
+    for r in range(starts.size - 1):
+        widest = max(widest, starts[r + 1] - starts[r])
+    for i in range(shingles_at.shape[0]):
+        largest = max(largest, shingles_at[i, 1] - shingles_at[i, 0])
+    todo, queue = np.empty(widest, np.int64), np.empty(widest, np.int64)
+    values, stamps = np.empty(1 << _bits(largest), np.uint32), np.zeros(1 << _bits(largest), np.int32)
+    stamp, spare = 0, np.empty(largest, np.uint32)
+    for r in range(starts.size - 1):
+        left = starts[r + 1] - starts[r]
+        todo[:left] = members[starts[r] : starts[r + 1]]
+        while left > 1:
+            queue[0] = todo[0]
+            left -= 1
+            todo[:left] = todo[1 : left + 1].copy()
+            head, tail = 0, 1
+            while head < tail and left:
+                u, ready, kept = queue[head], False, 0
+                head += 1
+                for i in range(left):
+                    v = todo[i]
+                    joined = _find(parent, u) == _find(parent, v)
+                    other = (numbers[u] != numbers[v]) == across and not (released[u] and released[v])
+                    if not joined and other and agreeing(sketch[u], sketch[v]) >= floor:
+                        if not ready:
+                            stamp, ready = stamp + 1, True
+                            distinct(shingles[shingles_at[u, 0] : shingles_at[u, 1]], spare, values, stamps, stamp)
+                        score = _similar(
+                            u, v, points, points_at, shingles, shingles_at, threshold, values, stamps, stamp
+                        )
+                        if score >= 0:
+                            _join(parent, u, v)
+                            edges[found, 0], edges[found, 1], similarity[found] = u, v, score
+                            found, joined = found + 1, True
+                    if joined:
+                        queue[tail] = v
+                        tail += 1
+                    else:
+                        todo[kept] = v
+                        kept += 1
+                left = kept
+    return found
+
+
+class Graph(NamedTuple):
+    """Verified pairs (rows u, v of the partition), their Jaccard, and the components: lowest row of each row's own.
+
+    `strict`: pairs whose numbers agree too; `loose`: whatever the numbers.
+    """
+
+    edges: npt.NDArray[np.int64]
+    similarity: npt.NDArray[np.float64]
+    strict: npt.NDArray[np.int64]
+    loose: npt.NDArray[np.int64]
+
+
+def buckets(
+    keys: npt.NDArray[np.uint64], within: npt.NDArray[np.uint64] | None = None
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Places of equal keys (and equal `within`), in runs of two or more: the places, and where each run starts."""
+    if keys.size < 2:
+        return np.zeros(0, np.int64), np.zeros(1, np.int64)
+    order = np.argsort(keys) if within is None else np.lexsort((within, keys))
+    ordered = keys[order]
+    same = ordered[1:] == ordered[:-1]
+    if within is not None:
+        same &= within[order][1:] == within[order][:-1]
+    inner = np.concatenate([[False], same])
+    member = inner | np.concatenate([same, [False]])
+    runs = np.cumsum(~inner)[member]
+    # Equal keys come in no fixed order out of the sort; rows ascend within a run.
+    order = order[member]
+    order = order[np.lexsort((order, runs))]
+    starts = np.flatnonzero(np.concatenate([[True], runs[1:] != runs[:-1], [True]])) if runs.size else np.zeros(1)
+    return order.astype(np.int64), starts.astype(np.int64)
+
+
+def roots(parent: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Every node's root, by pointer jumping."""
+    while True:
+        up = parent[parent]
+        if np.array_equal(up, parent):
+            return parent
+        parent = up
+
+
+def verify(
+    sets: Sets, keys: npt.NDArray[np.uint64], sketch: npt.NDArray[np.uint8], numbers: npt.NDArray[np.uint64],
+    released: npt.NDArray[np.bool_], threshold: float, floor: int,
+) -> Graph:  # fmt: skip
+    """The verified graph of some rows in rank order; `keys` has one line per band, all else one entry per row."""
+    n = sketch.shape[0]
+    strict = np.arange(n, dtype=np.int64)
+    edges, similarity = np.empty((2 * n, 2), np.int64), np.empty(2 * n, np.float64)
+    found = 0
+    for band in keys:
+        members, starts = buckets(band, numbers)
+        found = search(members, starts, *sets, sketch, floor, threshold, numbers, False, released, strict, edges,
+                       similarity, found)  # fmt: skip
+    loose, beyond = strict.copy(), found
+    if n and (numbers != numbers[0]).any():
+        for band in keys:
+            members, starts = buckets(band)
+            beyond = search(members, starts, *sets, sketch, floor, threshold, numbers, True, released, loose, edges,
+                            similarity, beyond)  # fmt: skip
+    return Graph(edges[:found], similarity[:found], roots(strict), roots(loose))
