@@ -1,4 +1,4 @@
-"""Flags by name for rows of doubtful quality; the recipe says of each whether it is off, only counted, or drops the row.
+"""Flags by name for rows of doubtful quality; the recipe says of each whether it is off, counted, or drops the row.
 
 By default only what is plainly broken is dropped: an answer that is nothing but an error message, a form nobody filled
 in, a key held down. Short answers are not broken: in a knowledge graph one word is an answer.
@@ -29,10 +29,13 @@ DEFAULTS: dict[str, Action] = {
 RUN, LONG = 50, 100_000
 _ERROR = re.compile(
     r"network error|there was an error generating a response|error in (?:body|message) stream|something went wrong[.,]"
-    r"|internal server error|too many requests|the server had an error|网络(?:错误|异常|连接失败|超时)|服务器(?:繁忙|错误|异常|超时)"
-    r"|请求(?:超时|失败)|系统(?:繁忙|错误|异常)，请|请稍后(?:再试|重试)",
+    r"|internal server error|too many requests|the server had an error|网络(?:错误|异常|连接失败|超时)"
+    r"|hmm\W*something seems to have gone wrong|maybe try me again in a little bit"
+    r"|only one message at a time\W*please allow any other responses? to complete before sending another message"
+    r"|服务器(?:繁忙|错误|异常|超时)|请求(?:超时|失败)|系统(?:繁忙|错误|异常)，请|请稍后(?:再试|重试)",
     re.IGNORECASE,
 )
+_ERROR_WORDS = ("error", "wrong", "too many", "one message", "little bit", "网络", "服务器", "请求", "系统", "稍后")
 _AROUND = re.compile(
     r"[\s\W_]*(?:(?:please )?(?:try again(?: later)?|if this issue persists.*)|请?稍后(?:再试|重试))?[\s\W_]*",
     re.IGNORECASE | re.DOTALL,
@@ -41,7 +44,7 @@ _PLACEHOLDER = re.compile(
     r"(?<![\"'“‘「『=：:])请在(?:此|此处|这里)(?:输入|填写|描述)您"
     r"|^\s*[\[【{＜<](?:请)?(?:在此)?(?:输入|填写|插入)[^\]】}＞>]{0,30}[\]】}＞>]\s*$"
 )
-_RUN = re.compile(rf"([^\s\-=_.。·…*#~～+|/\\<>─━—－＿0])\1{{{RUN - 1}}}")
+_RUN = re.compile(rf"([^\W\d_])\1{{{RUN - 1}}}")  # rules of dashes and rows of commas are no broken text
 _DISCLAIMER = re.compile(
     r"作为(?:一个|一名|一款|一种)?\s*(?:AI|人工智能|大型?语言|语言)\s*(?:语言)?\s*(?:模型|助手|机器人|程序)"
     r"|as an? (?:AI|artificial intelligence|(?:large )?language model)",
@@ -71,16 +74,23 @@ def flags(texts: Sequence[str], roles: Sequence[str]) -> tuple[str, ...]:
 def _any(text: str) -> Iterator[str]:
     if ("请" in text or "[" in text or "【" in text) and _PLACEHOLDER.search(text):
         yield "unfilled_placeholder"
-    if _RUN.search(text):
+    if _may_run(text) and _RUN.search(text):
         yield "character_run"
+
+
+def _may_run(text: str) -> bool:
+    """A run as long as RUN holds two equal characters at neighbouring multiples of half its length."""
+    every = text[:: RUN // 2]
+    return any(map(str.__eq__, every, every[1:]))
 
 
 def _answer(text: str) -> Iterator[str]:
     if len(text) < 2:
         yield "very_short"
-    if _DISCLAIMER.search(text):
+    if ("作为" in text or "as a" in text.lower()) and _DISCLAIMER.search(text):
         yield "ai_disclaimer"
-    tail = _ERROR.search(text, max(0, len(text) - 300))
+    end = text[-300:].lower()
+    tail = _ERROR.search(text, max(0, len(text) - 300)) if any(word in end for word in _ERROR_WORDS) else None
     if tail is None:
         return
     if _AROUND.fullmatch(_ERROR.sub("", text)):
@@ -91,12 +101,14 @@ def _answer(text: str) -> Iterator[str]:
 
 def _switched(texts: Sequence[str], roles: Sequence[str]) -> bool:
     """A Chinese question that names no other language and no Latin word, answered almost without Chinese."""
-    asked = "".join(text for text, role in zip(texts, roles, strict=True) if role != "assistant")
-    if len(_CHINESE.findall(asked[:2000])) < 4 or _OTHER_WANTED.search(asked):
+    if not any(_foreign(text[:2000]) for text, role in zip(texts, roles, strict=True) if role == "assistant"):
         return False
-    return any(_foreign(text[:2000]) for text, role in zip(texts, roles, strict=True) if role == "assistant")
+    asked = "".join(text for text, role in zip(texts, roles, strict=True) if role != "assistant")
+    return len(_CHINESE.findall(asked[:2000])) >= 4 and _OTHER_WANTED.search(asked) is None
 
 
 def _foreign(text: str) -> bool:
+    if len(text) <= 40 or len(_CHINESE.findall(text[:400:8])) > 12:
+        return False
     chinese = len(_CHINESE.findall(text))
     return chinese * 10 < len(_LETTER.findall(text)) - 40 and "```" not in text

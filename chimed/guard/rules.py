@@ -5,9 +5,9 @@ stretch. A whole 13-gram in common means little in Chinese (polite phrases, text
 
 | item | contaminated if |
 |---|---|
-| multiple choice, stem ⊕ options ≥ 26 | half of the stem, coverage of stem ⊕ options ≥ 0.5 and run ≥ 20, in any order of options |
+| multiple choice ≥ 26 | half of the stem; coverage of stem ⊕ options ≥ 0.5 and run ≥ 20, options in any order |
 | multiple choice < 26 | the stem whole and an option within 200 symbols (a stem below 8: 0.8 of all, together) |
-| multiple choice in a record that lists no options | the stem whole: 13 symbols, or 8 that ask something and stand alone |
+| multiple choice, record without options | the stem whole: 13 symbols, or 8 that ask something and stand alone |
 | free question ≥ 26 | coverage ≥ 0.5 and run ≥ 20 |
 | free question < 26 | whole (at least 4 symbols) |
 | free answer or explanation ≥ 26 | coverage ≥ 0.8 and run ≥ 20 |
@@ -23,8 +23,8 @@ from typing import NamedTuple
 
 LONG, RUN = 26, 20
 TELLING, BRIEF = 13, 8
-"""A whole stem of 13 symbols never stood in 11 M symbols of unrelated text; shorter ones did ("感光最敏锐处"): from 8 on
-they must ask something and stand by themselves between punctuation."""
+"""A whole stem of 13 symbols never stood in 11 M symbols of unrelated text; shorter ones did ("感光最敏锐处"): from 8
+on they must ask something and stand by themselves between punctuation."""
 HALF, MOST, WHOLE = 0.5, 0.8, 0.95
 DENSE, SLACK = 1.3, 12
 
