@@ -6,17 +6,7 @@ import re
 from collections.abc import Iterator
 
 from chimed.privacy.lexicon import (
-    CLEAR,
-    COMMON_WORD,
-    COMPOUND,
-    GIVEN,
-    ILLNESS,
-    NEVER_ALONE,
-    PLAIN_WORD,
-    REFUSED,
-    SURNAMES,
-    UNLIKELY,
-    is_word,
+    CLEAR, COMMON_WORD, COMPOUND, GIVEN, ILLNESS, NEVER_ALONE, PLAIN_WORD, REFUSED, SURNAMES, UNLIKELY, WISHES, is_word,
 )  # fmt: skip
 from chimed.privacy.spans import Span, boundary
 
@@ -31,15 +21,20 @@ _LEAD = frozenset("谢问找请给跟和与是由让叫听挂约了到见好您�
 _NUMERALS = frozenset("0123456789一二两三四五六七八九十几这那每上下本整半")
 
 _EXPLICIT = re.compile(
-    r"(?:姓[ ]?名|我叫|名叫|本人叫|名字(?:是|叫)|(?:主治|经治|管床|主管|报告|审核|检查|诊断|记录|送检|接诊|住院|麻醉|手术)(?:医师|医生|者)|"
-    r"医[师生]签[名字]|签[名字]|联系人|户名|开户名|收[件货]人|监护人|责任护士|主刀(?:医[师生])?|术者|申请人|法定代理人|本人(?=[一-鿿]{2,3}[，,。]))"
+    r"(?:(?P<own>姓[ ]{0,4}名|我叫|名叫|本人叫|名字(?:是|叫))|"
+    r"(?:主治|经治|管床|主管|报告|审核|检查|诊断|记录|送检|接诊|住院|麻醉|手术)(?:医师|医生|者)|医[师生]签[名字]|签[名字]|"
+    r"联系人|户名|开户名|收[件货]人|监护人|责任护士|主刀(?:医[师生])?|术者|申请人|法定代理人|本人)"
     r"[ ]*(?P<is>是|为|[:])?[ ]*"
 )
 _ROLE = re.compile(r"(?:(?<![一-鿿])医生|护士|患者|病人|患儿|家属|家长)[ ]*:[ ]*")
+_ROLE_END = re.compile(r"[ \n，。(；]|$")
 _HEAD = re.compile(
     r"(?:患者家属|患者|病人|患儿|产妇|孕妇|死者|伤者|家属)[ ]?(?=[一-鿿]{2,4}[，、 (]{0,2}(?:男|女|年龄|[0-9]{1,3}[ ]?(?:周?岁|个?月)))"
 )
-_SEX = re.compile(r"[，、 (]{0,2}(?:男|女|年龄|[0-9])")
+_KIN = re.compile(
+    r"(?:家长|父亲|母亲|儿子|女儿|爱人|丈夫|妻子|老公|老婆)[ ]?(?=[一-鿿]{2,4}[，、 (]{0,2}(?:男|女|今年|[0-9]{1,3}[ ]?(?:周?岁|个月)))"
+)
+_SEX = re.compile(r"[，、 (]{0,2}(?:男|女|年龄|今年|[0-9])")
 _OPENING = re.compile(r"(?:^|(?<=[，。；\n\s]))(?=[一-鿿]{2,4}[，、,][ ]?[男女]性?[，、,][ ]?[0-9])")
 _FOREIGN = re.compile(r"[一-鿿]{1,8}(?:[·•][一-鿿]{1,8}){1,3}")
 _CHINESE = re.compile(r"[一-鿿]*")
@@ -82,41 +77,47 @@ def _common(name: str) -> bool:
     return name[:2] not in COMPOUND and is_word(name, PLAIN_WORD if not _likely(name[1:]) else COMMON_WORD)
 
 
+def _cued(text: str, match: re.Match[str]) -> str | None:
+    """The name after an explicit cue. A role without a colon (联系人管理) needs a name that ends where the text does."""
+    foreign = _FOREIGN.match(text, match.end()) if match["is"] else None
+    if foreign:
+        return foreign[0]
+    name = _at(text, match.end(), SURNAMES | UNLIKELY if match["is"] else SURNAMES)
+    if name is None or match["is"] or match["own"]:
+        return name
+    ends = not _CHINESE.match(text, match.end() + len(name))[0]  # type: ignore[index]
+    plain = not _likely(name[1:]) or _common(name)
+    return name if (ends and not plain) or name[1:] in {"某", "某某"} else None
+
+
 def _after_cues(text: str) -> Iterator[Span]:
     for match in _EXPLICIT.finditer(text):
-        foreign = _FOREIGN.match(text, match.end()) if match["is"] else None
-        name = foreign[0] if foreign else _at(text, match.end(), SURNAMES | UNLIKELY if match["is"] else SURNAMES)
+        name = _cued(text, match)
         if name:
             yield Span(match.end(), match.end() + len(name), "NAME", 55)
     for match in _ROLE.finditer(text):
         name = _at(text, match.end(), SURNAMES)
-        after = text[match.end() + len(name) :][:1] if name else "x"
-        if (
-            name
-            and len(name) > 1
-            and _likely(name[1:])
-            and after in {"", " ", "\n", "，", "。", "(", "；"}
-            and not _common(name)
-        ):
+        if name and _likely(name[1:]) and not _common(name) and _ROLE_END.match(text, match.end() + len(name)):
             yield Span(match.end(), match.end() + len(name), "NAME", 55)
 
 
+def _heads_case(name: str, given: str, opened: bool) -> bool:
+    """Whether what stands before 男 or an age is a name and no complaint (患者白带，35岁) or word (孕妇尤其孕3个月)."""
+    if not _given(given) or ILLNESS.intersection(given) or _TITLE_HERE.search(name) or _common(name):
+        return False
+    return _likely(given) or not (opened or is_word(name[:2], COMMON_WORD) or is_word(given, COMMON_WORD))
+
+
 def _in_heads(text: str) -> Iterator[Span | None]:
-    for opening in (_HEAD, _OPENING):
-        for match in opening.finditer(text):
+    for pattern in (_HEAD, _OPENING, _KIN):
+        for match in pattern.finditer(text):
             run = text[match.end() : match.end() + 4]
             for size in (2, 3, 4):
                 given = _split(run, size, SURNAMES | UNLIKELY)
-                if not given or not _SEX.match(text, match.end() + size):
-                    continue
-                good = (
-                    _given(given)
-                    and not ILLNESS.intersection(given)
-                    and not _common(run[:size])
-                    and (opening is _HEAD or _likely(given))
-                )
-                yield Span(match.end(), match.end() + size, "NAME", 55) if good else None
-                break
+                if given and _SEX.match(text, match.end() + size):
+                    good = _heads_case(run[:size], given, pattern is not _HEAD)
+                    yield Span(match.end(), match.end() + size, "NAME", 55) if good else None
+                    break
 
 
 def _compound_before(text: str, title: int) -> int | None:
@@ -137,7 +138,7 @@ def _crosses(text: str, start: int, size: int) -> bool:
 def _full_before(text: str, start: int, title: int) -> bool:
     """Whether a surname with a given name of one or two characters stands before the title."""
     name, given = text[start:title], text[start + 1 : title]
-    if not _given(given) or _common(name):
+    if not _given(given) or _common(name) or (name[0] in WISHES and is_word(given)):
         return False
     if boundary(text, start):
         return _likely(given) or not (is_word(given, COMMON_WORD) or is_word(name[:2], COMMON_WORD))

@@ -120,7 +120,7 @@ DIGIT_RULES = (
         rf"{_RECORD_CUE}(?P<is>{_STRONG})(?P<v>[A-Za-z]{{0,4}}-?[0-9]{{3,18}}(?:-[0-9A-Za-z]{{1,12}})*){R}(?![.][0-9])",
         _record,
     ),
-    _rule("MRN", 95, rf"{L}(?P<is>ID|MRN)(?:号码?)?{S}[:是为]{S}(?P<v>[A-Za-z]{{0,3}}[0-9]{{4,18}}){R}", _record),
+    _rule("MRN", 95, rf"{L}(?P<is>ID号|MRN)(?:号码?)?{S}[:是为]?{S}(?P<v>[A-Za-z]{{0,3}}[0-9]{{4,18}}){R}", _record),
     _rule(
         "QQ",
         80,
@@ -180,7 +180,7 @@ DOB_RULES = (
 
 _EVENT = r"(?:入院|出院|就诊|住院|手术|分娩|复查|复诊|死亡|来我院|转入|转院)"
 DATE_RULES = (
-    _rule("DATE", 40, rf"(?P<v>{FULL_DATE})[^。；;\n]{{0,8}}?{_EVENT}"),
+    _rule("DATE", 40, rf"(?P<v>{FULL_DATE})[^。；;()\n]{{0,8}}?{_EVENT}"),
     _rule("DATE", 40, rf"{_EVENT}(?:日期|时间|日){S}[:是为]?{S}(?P<v>{FULL_DATE}|{_YEAR}[01][0-9][0-3][0-9](?![0-9]))"),
     _rule("DATE", 39, FULL_DATE, strict=True),
 )
@@ -208,14 +208,14 @@ WECHAT_RULES = (
         85,
         rf"微信(?:同号|账号)?(?P<is>{S}(?:号码?|ID|id){S}[:是为]?{S})(?P<v>[1-9][0-9]{{5,10}})(?![0-9A-Za-z.])",
     ),
-    _rule("WECHAT", 85, rf"加(?P<is>{S}(?:[Vv微薇]|我[Vv微薇]){S}:?{S})(?P<v>{_SOCIAL_VALUE})", _social),
+    _rule("WECHAT", 85, rf"(?<![增追添外])加(?P<is>{S}(?:[Vv微薇]|我[Vv微薇])(?:{S}:{S}|[ ]))(?P<v>{_SOCIAL_VALUE})", _social),
 )
 
-_PROVINCE = "京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼"
+PROVINCES = "京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼"
 PLATE_RULES = (
     _rule(
         "PLATE", 60,
-        rf"[{_PROVINCE}][A-HJ-NP-Z] ?[·•・. ]? ?(?=[A-Z]*[0-9])(?:[A-HJ-NP-Z0-9]{{5,6}}|[A-HJ-NP-Z0-9]{{4}}[挂学警港澳])(?![0-9A-Za-z])",
+        rf"[{PROVINCES}][A-HJ-NP-Z] ?[·•・. ]? ?(?=[A-Z]*[0-9])(?:[A-HJ-NP-Z0-9]{{5,6}}|[A-HJ-NP-Z0-9]{{4}}[挂学警港澳])(?![0-9A-Za-z])",
     ),
 )  # fmt: skip
 

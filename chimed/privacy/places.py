@@ -12,7 +12,10 @@ _ROAD = re.compile(
 _NO_ROAD = frozenset("通电线思回管气尿血脉退铁套径网一两二三几条")
 # The character before an address: what follows it is the place.
 _LEAD = frozenset("在到于至住是寄往从址为去给")
-_SUFFIX = "省|自治区|自治州|市|区|县|旗|镇|乡|街道|村|屯|组|路|大街|街|大道|巷|弄|胡同|小区|花园|家园|新村|公寓|社区|苑|号院|号楼|号|栋|幢|座|单元|楼|层|室|户|队"
+_SUFFIX = (
+    "省|自治区|自治州|市|区|县|旗|镇|乡|街道|村|屯|路|大街|街|大道|巷|弄|胡同|小区|花园|家园|新村|公寓|社区|苑|"
+    "(?<=[0-9A-Za-z一二三四五六七八九十])(?:号院|号楼|号|栋|幢|座|单元|楼|层|室|户|组|队)"
+)
 _SEGMENT = rf"(?:[一-鿿]{{1,10}}?|[一-鿿]{{0,6}}?[0-9A-Za-z\-#]{{1,8}}[ ]?)(?:{_SUFFIX})"
 _TAIL = re.compile(
     r"(?:[ ]?(?:附|东|西|南|北)?[0-9A-Za-z一二三四五六七八九十\-]{1,6}(?:号院|号楼|号|栋|幢|座|单元|楼|层|室|户|弄)?)+"
@@ -24,7 +27,7 @@ _CUE = re.compile(
 )
 _REGION = re.compile(r"[省市区县旗镇乡村州]")
 _KIND_ONLY = re.compile(
-    r"(?:.*[地疫小社山城农牧郊灾库辖矿特景院校病湿寒热]区|.*[城都超门]市|.{0,2}[农乡新山渔]村|.*城镇|.*[一二三四五六七八九十两几0-9]楼|.*(?:这|那|同一|某)(?:个|栋)?[一-鿿]*)"
+    r"(?:.*[地疫小社山城农牧郊灾库辖矿特景院校病湿寒热]区|.*[城都超门]市|.{0,2}[农乡新山渔]村|.*城镇|.*[^一-鿿].*路|.*[一二三四五六七八九十两几0-9]楼|.*(?:这|那|同一|某)(?:个|栋)?[一-鿿]*)"
 )  # fmt: skip
 
 
@@ -51,9 +54,12 @@ def _by_number(text: str) -> Iterator[tuple[int, int]]:
 def _by_cue(text: str) -> Iterator[tuple[int, int]]:
     for match in _CUE.finditer(text):
         value = match["v"]
+        first = re.match(_SEGMENT, value)
+        if first and _KIND_ONLY.fullmatch(first[0]):
+            continue
         parts = len(re.findall(_SUFFIX, value))
         enough = parts >= 2 or (match["is"] is not None and _REGION.search(value) and not value.endswith("省"))
-        if enough and _REGION.search(value) and not _KIND_ONLY.fullmatch(value):
+        if enough and _REGION.search(value):
             yield match.span("v")
 
 
