@@ -98,7 +98,7 @@ class _Build:
         recipe = self.order.recipe
         read = self._parse()
         lanes, guarded = self._transform(read)
-        facts = select.deduplicate(lanes, recipe.dedup, self._folder("dedup"), self.against, self.order.report)
+        facts = select.deduplicate(lanes, recipe.dedup, self._folder("dedup"), None, self.order.report)
         excluded = self._excluded()
         select.exclude(lanes, excluded)
         times = select.mix(lanes, recipe.mixture, recipe.seed)

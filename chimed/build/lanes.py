@@ -48,7 +48,10 @@ class Lane:
 
 @dataclass
 class Lanes:
-    """All lanes and what was decided so far; arrays are indexed by global row number."""
+    """All lanes and what was decided so far; arrays are indexed by global row number.
+
+    `twin` is a row, -1 for none, or -2 - k for row k of an earlier release, whose id is then in `released`.
+    """
 
     lanes: list[Lane]
     fate: npt.NDArray[np.uint8]
@@ -56,7 +59,7 @@ class Lanes:
     twin: npt.NDArray[np.int64]
     similarity: npt.NDArray[np.float32]
     cluster: npt.NDArray[np.int64]
-    released_twin: dict[int, str] = field(default_factory=dict)
+    released: dict[int, str] = field(default_factory=dict)
 
     def lane_of(self, row: int) -> Lane:
         """The lane a global row number belongs to."""
@@ -67,6 +70,11 @@ class Lanes:
         """Address of a global row."""
         lane = self.lane_of(row)
         return lane.id(row - lane.start)
+
+    def twin_of(self, row: int) -> str | None:
+        """Address of the twin that a lost row was lost to."""
+        twin = int(self.twin[row])
+        return self.id(twin) if twin >= 0 else self.released.get(-2 - twin)
 
     def alive(self) -> npt.NDArray[np.int64]:
         """Global numbers of the rows that are still in, in rank order."""

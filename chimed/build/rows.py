@@ -132,7 +132,7 @@ def _loss(lanes: Lanes, lane: Lane, row: dict[str, Any], number: int) -> dict[st
     place = lane.start + number
     reason = REASONS[lanes.reason[place] - 1]
     step = row["step"] or STEP_OF[reason]
-    twin = lanes.released_twin.get(place) or (lanes.id(int(lanes.twin[place])) if lanes.twin[place] >= 0 else None)
+    twin = lanes.twin_of(place)
     words = f"lost: {reason}" + (f", twin {twin}" if twin else "") + (f" ({row['detail']})" if row["detail"] else "")
     last = {"step": step, "version": __version__, "did": words}
     return {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,31 +13,25 @@ import numpy.typing as npt
 from chimed import dedup, staging
 from chimed.build.lanes import SAMPLED, TRAIN, VALIDATION, Lanes
 from chimed.recipe import Dedup, Mixture, Share
-from chimed.release import Release
-
-DEDUP_REASONS = {1: "exact_duplicate", 2: "near_duplicate"}
 
 
 def deduplicate(
-    lanes: Lanes, words: Dedup, work: Path, against: Release | None, report: Callable[..., None]
+    lanes: Lanes, words: Dedup, work: Path, against: dedup.Against | None, report: Callable[..., None]
 ) -> dict[str, Any]:
     """Lose the duplicates among the live rows; returns what the manifest says of it."""
     if words.method == "off":
         return {"method": "off"}
     alive = lanes.alive()
-    settings = dedup.NearSettings.preset(words.preset, threshold=words.threshold, numbers=words.numbers)
+    settings = dedup.NearSettings.preset(words.preset, words.threshold, words.numbers)
     find = dedup.near if words.method == "near" else dedup.exact
     found = find(lanes.texts, settings, work, against=against, progress=report)
-    lanes.cluster[alive] = alive[found.cluster]
-    for code, reason in DEDUP_REASONS.items():
-        here = np.flatnonzero(found.reason == code)
-        lanes.lose(alive[here], reason)
-        lanes.similarity[alive[here]] = found.similarity[here]
-    twins = found.twin
-    inside = np.flatnonzero(twins >= 0)
-    lanes.twin[alive[inside]] = alive[twins[inside]]
-    lanes.released_twin = {int(alive[row]): name for row, name in found.released.items()}
-    return {"method": words.method, **settings.describe(), "saved_by_numbers": int(found.saved_by_numbers)}
+    for code, reason in enumerate(dedup.REASONS):
+        if reason:
+            lanes.lose(alive[np.flatnonzero(found.reason == code)], reason)
+    lanes.twin[alive] = np.where(found.twin >= 0, alive[np.maximum(found.twin, 0)], found.twin)
+    lanes.cluster[alive] = np.where(found.cluster >= 0, alive[np.maximum(found.cluster, 0)], alive)
+    lanes.similarity[alive] = found.similarity
+    return {"method": words.method} | asdict(settings) | {"saved_by_numbers": found.saved}
 
 
 def exclude(lanes: Lanes, names: Collection[str]) -> None:

@@ -2,7 +2,7 @@
 
 from chimed.dedup.exact import exact
 from chimed.dedup.found import REASONS, Found
-from chimed.dedup.near import near
+from chimed.dedup.near import Against, near
 from chimed.dedup.settings import NearSettings
 
-__all__ = ["REASONS", "Found", "NearSettings", "exact", "near"]
+__all__ = ["REASONS", "Against", "Found", "NearSettings", "exact", "near"]
