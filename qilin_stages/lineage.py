@@ -136,14 +136,6 @@ def check_template(parent: Model, tok: Tokenizer) -> None:
         raise UsageError(f"{parent.named} was tuned with another chat template. Name the one you want: template=FILE.")
 
 
-def check_seq(model: Model, wanted: str | None) -> None:
-    """Refuse a parent of another stage than the recipe names."""
-    stage = (model.run or {}).get("stage")
-    if wanted and stage and stage != wanted:
-        raise UsageError(f"{model.named} is a {stage} run, the recipe's parent is {wanted}. Give that run, or say "
-                         f"parent={stage}.")  # fmt: skip
-
-
 def of_model(model: Model) -> dict[str, Any]:
     """A parent as it stands in the child's run.json."""
     run = model.run or {}

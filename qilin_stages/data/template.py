@@ -16,6 +16,7 @@ from typing import Any
 
 from chimed.errors import DataError, UsageError
 
+TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
 _OPEN, _CLOSE, _START, _END = "\ue000", "\ue001", "\ue002", "\ue003"
 
 
@@ -202,9 +203,10 @@ def read_tokenizer(folder: Path, template: str | None = None) -> Tokenizer:
         text = next((entry["template"] for entry in text if entry.get("name") == "default"), None)
     name = "the model's own"
     if template is not None:
-        path = Path(template)
+        path = TEMPLATES / f"{template}.jinja" if "/" not in template and "." not in template else Path(template)
         if not path.is_file():
-            raise UsageError(f"template={template}: no such file.")
+            packaged = ", ".join(sorted(file.stem for file in TEMPLATES.glob("*.jinja")))
+            raise UsageError(f"template={template}: no such file. Packaged ones: {packaged}.")
         text, name = path.read_text(encoding="utf-8"), template
     return Tokenizer(folder, Fast.from_file(str(folder / "tokenizer.json")), config, text, name)
 

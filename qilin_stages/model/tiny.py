@@ -3,30 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 from chimed.errors import ConflictError
 from qilin_stages.data.split import Data
+from qilin_stages.data.template import TEMPLATES
 
 SPECIAL = ["<|endoftext|>", "<|pad|>", "<|im_start|>", "<|im_end|>"]
-TEMPLATE = """\
-{%- for message in messages %}
-{%- if message.role not in ['system', 'user', 'assistant'] %}
-{{- raise_exception('unknown role ' + message.role) }}
-{%- endif %}
-{{- '<|im_start|>' + message.role + '\\n' }}
-{%- if message.role == 'assistant' %}
-{%- generation %}{{- message.content + '<|im_end|>' }}{%- endgeneration %}
-{{- '\\n' }}
-{%- else %}
-{{- message.content + '<|im_end|>\\n' }}
-{%- endif %}
-{%- endfor %}
-{%- if add_generation_prompt %}
-{{- '<|im_start|>assistant\\n' }}
-{%- endif %}
-"""
 
 
 def texts(data: Data, limit: int = 20_000) -> Iterator[str]:
@@ -73,7 +58,7 @@ def _write(tokenizer: str, out: Path) -> None:
         "additional_special_tokens": [SPECIAL[0], SPECIAL[2]],
     }  # fmt: skip
     (out / "tokenizer_config.json").write_text(json.dumps(config, ensure_ascii=False, indent=2), encoding="utf-8")
-    (out / "chat_template.jinja").write_text(TEMPLATE, encoding="utf-8")
+    shutil.copyfile(TEMPLATES / "chatml.jinja", out / "chat_template.jinja")
 
 
 def make_model(out: Path, *, hidden: int = 64, layers: int = 2, heads: int = 4, seed: int = 42) -> None:

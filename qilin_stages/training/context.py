@@ -133,8 +133,7 @@ def open_run(stage: Stage, cfg: StageConfig, data: str, model: str | None, out: 
     adapters.check(cfg.adapter)
     base.use_bf16(cfg.train.bf16)
     opened = open_data(data, stage.consumes)
-    parent = lineage.resolve(_parent(cfg, model))
-    lineage.check_seq(parent, cfg.parent)
+    parent = lineage.resolve(model or _parent(cfg, out))
     tok = read_tokenizer(parent.tokenizer, getattr(cfg, "template", None))
     check(tok)
     lineage.check_template(parent, tok)
@@ -143,10 +142,15 @@ def open_run(stage: Stage, cfg: StageConfig, data: str, model: str | None, out: 
     return run
 
 
-def _parent(cfg: StageConfig, model: str | None) -> str:
-    if model is None:
-        raise UsageError("no model to start from. Give --model: a model folder, a run, or ORG/NAME@REVISION.")
-    return model
+def _parent(cfg: StageConfig, out: Path) -> str:
+    """The recipe's parent where no model is named: a folder, or the run of that stage beside this one."""
+    for path in (Path(cfg.parent), out.parent / f"{cfg.parent}-run", out.parent / cfg.parent) if cfg.parent else ():
+        if (path / lineage.FILE).is_file():
+            return str(path)
+    looked = (
+        f" The recipe's parent is '{cfg.parent}', and there is no {out.parent / cfg.parent}-run." if cfg.parent else ""
+    )
+    raise UsageError(f"no model to start from.{looked} Give --model: a model folder, a run, or ORG/NAME@REVISION.")
 
 
 def _claim(run: Run) -> None:
