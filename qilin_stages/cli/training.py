@@ -177,6 +177,7 @@ def convert_baichuan(
 def print_plan(made: Plan) -> None:
     """The plan as a table, the launch line last."""
     facts = made.facts
+    parts: list[list[object]] = [[f"memory: {name}", f"about {v:.2f} GiB"] for name, v in made.memory.items()]
     about = "exact, by the model's tokenizer" if facts.exact else "estimated from characters"
     rows: list[list[object]] = [
         ["recipe", made.recipe], ["tokens counted", about], ["rows", facts.rows], ["sequences", facts.sequences],
@@ -186,7 +187,7 @@ def print_plan(made: Plan) -> None:
                      f"{facts.dropped_turns:,} turns"],
         ["rows with nothing to learn", facts.empty_rows], ["parameters", made.parameters], ["trained", made.trained],
         ["compute", f"{made.flops:.2e} FLOPs, about {made.hours:.2g} h on {made.gpus} x {made.gpu} at {made.mfu:.0%}"],
-        *[[f"memory: {name}", f"about {value:.2f} GiB"] for name, value in made.memory.items()],
+        *parts,
         ["memory per GPU", f"about {sum(made.memory.values()):.1f} GiB: " + _FITS[made.fits].format(made.gpu)],
     ]  # fmt: skip
     print_table(

@@ -63,8 +63,17 @@ def _save(run: Any, trainer: Any) -> None:
     target = run.out / ("adapter" if adapted else "model")
     trainer.save_model(str(target))
     barrier()
-    if not launch.is_main():
-        return
+    if launch.is_main():
+        _finish(run, target, adapted=adapted)
+    run.write(status="done")
+    barrier()
+
+
+def _finish(run: Any, target: Path, *, adapted: bool) -> None:
+    """The main process's part: weights hashed, adapter merged, card and curves drawn."""
+    from qilin_stages.training.card import write_card
+    from qilin_stages.training.curves import draw
+
     for pickled in (*target.glob("*.bin"), target / "README.md"):
         pickled.unlink(missing_ok=True)
     adapters.copy_tokenizer(run.parent.tokenizer, target, run.tok.template)
@@ -74,10 +83,7 @@ def _save(run: Any, trainer: Any) -> None:
     if adapted:
         facts["adapter"] = lineage.weights_of(target)
         facts |= _merge(run, target)
-    run.write(status="done", **facts)
-    from qilin_stages.training.card import write_card
-    from qilin_stages.training.curves import draw
-
+    run.write(**facts)
     draw(run.out)
     write_card(run.out)
 

@@ -60,7 +60,7 @@ class Padded:
         }  # fmt: skip
 
 
-def _keeps(model: Any) -> bool:
+def can_keep(model: Any) -> bool:
     """Whether a model can score chosen positions only."""
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model
     return "logits_to_keep" in inspect.signature(inner.forward).parameters
@@ -96,7 +96,7 @@ class PackedTrainer(Watched):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.model_accepts_loss_kwargs = True
-        self.keeps = _keeps(self.model)
+        self.keeps = can_keep(self.model)
 
     def compute_loss(self, model: Any, inputs: Batch, return_outputs: bool = False, num_items_in_batch: Any = None
                      ) -> Any:  # fmt: skip
@@ -159,7 +159,7 @@ class PairTrainer(Watched):
 
     def __init__(self, *args: Any, beta: float, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.beta, self.keeps = beta, _keeps(self.model)
+        self.beta, self.keeps = beta, can_keep(self.model)
         self.model_accepts_loss_kwargs = False
 
     def reference(self, model: Any, inputs: Batch) -> Any:

@@ -37,11 +37,11 @@ def compute(model: Any, rows: Any, batch: int) -> Any:
     import torch
 
     from chimed.console import progress
-    from qilin_stages.training.loops import _keeps, pair_batch, sequence_log_probabilities
+    from qilin_stages.training.loops import can_keep, pair_batch, sequence_log_probabilities
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = model.to(device).eval()
-    done, keeps = [], _keeps(model)
+    done, keeps = [], can_keep(model)
     with torch.no_grad(), progress("reference") as report:
         for start in range(0, len(rows), batch):
             group = [rows[i] for i in range(start, min(start + batch, len(rows)))]
