@@ -78,7 +78,7 @@ class Watched(Trainer):
         """Stop on NaN or infinity, with the ids of the batch."""
         if not torch.isfinite(loss.detach()):
             named = ", ".join(ids[:8]) + (f" and {len(ids) - 8} more" if len(ids) > 8 else "")
-            raise DataError(f"step {self.state.global_step + 1}: the loss is {float(loss)}. Rows: {named}. "
+            raise DataError(f"step {self.state.global_step + 1}: the loss is {float(loss.detach())}. Rows: {named}. "
                             "Look at them, or lower train.learning_rate.")  # fmt: skip
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
