@@ -28,7 +28,9 @@ def canonical(answer: str) -> str:
     return "".join(sorted(set(re.findall(r"[A-Z]", normalise(answer).upper()))))
 
 
-def judge(generation: str, options: dict[str, str], answer: str, *, protocol: str = "sound", cot: bool = False) -> Judged:
+def judge(
+    generation: str, options: dict[str, str], answer: str, *, protocol: str = "sound", cot: bool = False
+) -> Judged:
     """Judge one generation; `paper` takes the released evaluator's rules, where strings are compared as they come."""
     if protocol.startswith("paper"):
         raw = released_answer(generation, options)
@@ -40,7 +42,7 @@ def judge(generation: str, options: dict[str, str], answer: str, *, protocol: st
 
 
 def released_answer(generation: str, options: dict[str, str]) -> str | None:
-    """The answer by Qilin-Med's evaluators/baichuan.py: 所以答案是X。, else the first run of capitals, else the one option."""
+    """The answer by Qilin-Med's evaluators/baichuan.py: 所以答案是X。, else the first capitals, else the one option."""
     declared = re.findall(r"所以答案是(.+?)。", generation)
     if declared and len(declared[-1]) == 1:
         return str(declared[-1])

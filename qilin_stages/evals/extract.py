@@ -1,8 +1,8 @@
 """The answer that a generation gives to a multiple-choice question, in named tiers.
 
-Tier 1: the answer is declared (答案是B). 2: it is chosen (故选B). 3: it opens the text or stands alone on its last line.
-4: an option is called right (B正确). 5: the text of an option is given. `none`: no answer. Raw generations are kept beside
-the tier, so that a later rule can score them again.
+Tier 1: the answer is declared (答案是B). 2: it is chosen (故选B). 3: it opens the text or stands alone at its end.
+4: an option is called right (B正确). 5: the text of an option is given. `none`: no answer. Raw generations are kept
+beside the tier, so that a later rule can score them again.
 """
 
 from __future__ import annotations
@@ -45,13 +45,14 @@ _WRONG_AFTER = re.compile(
 )
 _EDGE = re.compile(r"\s*(?:$|[\s。.,、;:!?)\]】\"”(]|项|选项|是|为|正确|对|符合|最|都|均|两|三|四)")
 _RIGHT_AFTER = re.compile(
-    r"[ \t]*(?:这?[一二两三四五]?个?(?:项|选项|者|种)?)?(?:是|都|均|也|皆|全|才|的说法|的描述|说法|最|为|选项|完全|全部)*"
-    r"(?:正确|对(?![于应照症抗策比侧称])|符合题意|符合|恰当|准确|合适)"
+    r"[ \t]*(?:这?[一二两三四五]?个?(?:项|选项|者|种)?)?"
+    r"(?:是|都|均|也|皆|全|才|的说法|的描述|说法|最|为|选项|完全|全部)*(?:正确|对(?![于应照症抗策比侧称])|符合题意|符合|恰当|准确|合适)"
 )
 _EXPLAIN = re.compile(r"解释|解析|理由|分析")
 _NEXT_QUESTION = re.compile(r"\n\s*(?:问题|题目|问|Question|Q|\[Round)\s*[:\d(\[]")
 _REJECTED = re.compile(
-    r"(?:不是|而非|并非|排除|不用|不宜|禁用|不选|不考虑|不属于|不能用|不应用|不应选|慎用|忌用|除外|非)(?:选用|使用|用)?[ \t:\"“]*$"
+    r"(?:不是|而非|并非|排除|不用|不宜|禁用|不选|不考虑|不属于|不能用|不应用|不应选|慎用|忌用|除外|非)"
+    r"(?:选用|使用|用)?[ \t:\"“]*$"
 )
 
 
@@ -73,7 +74,7 @@ def extract(text: str, options: dict[str, str], *, cot: bool = False) -> Extract
 
 
 def _equal_text(text: str, options: Options) -> str:
-    bare = text.strip(" \t\n。.,;!\"“”")
+    bare = text.strip(' \t\n。.,;!"“”')
     same = [letter for letter, own in options.texts.items() if own and own == bare and len(own) > 1]
     return same[0] if len(same) == 1 else ""
 
@@ -100,11 +101,11 @@ def _after(marker: re.Pattern[str], text: str, options: Options, *, strict: bool
 
 
 def _opening(text: str, options: Options, cot: bool) -> Extracted | None:
-    """Tier 3: a run at the start that is not judged right or wrong, or one alone on the last line; not a copy of the options."""
+    """Tier 3: a run at the start that is not judged right or wrong, or one alone on the last line; no option list."""
     lines = text.split("\n")
     if sum(bool(re.match(r"\s*[A-H][.、:) ]", line)) for line in lines) >= max(3, len(options.texts)):
         return None
-    at = len(text) - len(text.lstrip("([【\"“「 \n"))
+    at = len(text) - len(text.lstrip('([【"“「 \n'))
     first, last = read_run(text, at, options), _alone(lines[-1], options)
     judged = first and (_WRONG_AFTER.match(text, first.end) or _RIGHT_AFTER.match(text, first.end))
     opens = first and _EDGE.match(text, first.end) and not judged
@@ -113,7 +114,7 @@ def _opening(text: str, options: Options, cot: bool) -> Extracted | None:
 
 
 def _alone(line: str, options: Options) -> Run | None:
-    bare = line.strip(" \t。.()[]【】\"“”")
+    bare = line.strip(' \t。.()[]【】"“”')
     run = read_run(bare, 0, options)
     return run if run and run.end == len(bare) else None
 
@@ -151,7 +152,7 @@ def _inside_terms(text: str, options: Options) -> set[int]:
 
 
 def _contained(text: str, options: Options, cot: bool) -> Extracted | None:
-    """Tier 5: option texts in the generation (with cot: in its last sentence that has one); all of them is no answer."""
+    """Tier 5: option texts in the generation (with cot: in the last sentence that has one); all of them: no answer."""
     parts = [s for s in re.split(r"[。\n!?;]", text) if s.strip()][::-1] if cot else [text]
     for part in parts:
         letters = _hits(part, options)

@@ -1,7 +1,7 @@
 """Reading option letters in a generation: normalised text, the options, and the runs of letters that name them.
 
-A run is one or more option letters joined by blanks or 、，/ 和 与 及 以及; a letter may carry its own option text or a
-parenthesis ("A.青霉素 B.红霉素"). Options whose text begins with a Latin letter (B超, CT, C反应蛋白) win over the letter.
+A run is one or more option letters joined by blanks or 、，/ 和 与 及 以及; a letter may carry its own option text or
+a parenthesis ("A.青霉素 B.红霉素"). Options whose text begins with a Latin letter (B超, CT) win over the letter.
 """
 
 from __future__ import annotations

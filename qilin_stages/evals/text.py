@@ -101,8 +101,13 @@ def definition(name: str) -> Definition:
     return DEFINITIONS[name]
 
 
-def score(predictions: Sequence[str], references: Sequence[str], protocol: str = "sound") -> TextScores:
-    """Score aligned texts; every pair counts, an empty side scores 0 (or as the released code does in paper modes)."""
+def score(
+    predictions: Sequence[str], references: Sequence[str], protocol: str = "sound", void: Sequence[bool] = ()
+) -> TextScores:
+    """Score aligned texts; every pair counts, an empty side scores 0 (or as the released code does in paper modes).
+
+    `void` marks pairs that score 0 in every mode (rows without a reference).
+    """
     how = definition(protocol)
     counts = np.zeros((len(predictions), 2 + 2 * ORDERS), dtype=np.int64)
     rouge = np.zeros((len(predictions), 3))
@@ -111,6 +116,7 @@ def score(predictions: Sequence[str], references: Sequence[str], protocol: str =
             prediction = prediction.replace(" ", "")
         counts[i] = bleu_counts(how.bleu_tokens(prediction), how.bleu_tokens(reference))
         rouge[i] = rouge_scores(how.rouge_tokens(prediction), how.rouge_tokens(reference), sets=how.sets)
+    rouge[np.flatnonzero(void)] = 0
     items = {name: 100 * rouge[:, i] for i, name in enumerate(("rouge1", "rouge2", "rougeL"))}
     for order, name in ((1, "bleu1"), (4, "bleu4")):
         items[name] = np.array([bleu(row, order, how.smoothed, effective=True) for row in counts])
