@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -20,7 +20,6 @@ class LocalModel:
     identity: str
     model: Any
     tokenizer: Any
-    facts: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
     def seq2seq(self) -> bool:

@@ -52,7 +52,7 @@ def boundary(local: LocalModel, request: Request) -> dict[str, int] | None:
 def _group(local: LocalModel, group: list[Request], targets: dict[str, int], cached: bool) -> list[Answer]:
     encoded = [local.fitted(local.encode(*local.rendered(r)), 1) for r in group]
     ids = [e[0] for e in encoded]
-    prefix: list[int] = commonprefix(ids)[: min(map(len, ids)) - 1] if cached and len(ids) > 1 else []
+    prefix = list(commonprefix(ids)[: min(map(len, ids)) - 1]) if cached and len(ids) > 1 else []
     if len(prefix) < LEAST_PREFIX:
         prefix = []
     cache = _fill(local, prefix) if prefix else None

@@ -19,7 +19,11 @@ class Model(Protocol):
     """Anything that answers requests. `identity` stands in the key under which answers are kept."""
 
     name: str
-    identity: str
+
+    @property
+    def identity(self) -> str:
+        """A hash of what determines the answers."""
+        ...
 
     def answer(self, requests: Sequence[Request]) -> list[Answer]:
         """Answers in the order of the requests."""

@@ -6,7 +6,7 @@ built-in tasks come by the same road, so that a second package can add one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -16,6 +16,7 @@ from chimed.errors import UsageError
 
 GROUP = "qilin_stages.evals"
 Mode = Literal["sound", "paper"]
+Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -71,19 +72,19 @@ class Task(Protocol):
         ...
 
     def requests(self, items: Sequence[Item], data: Path, protocol: Mode) -> list[Request]:
-        """One request per item, in the same order."""
+        """What to ask, usually one request per item with the item's id; a second one is `id#word`."""
         ...
 
-    def judge(self, items: Sequence[Item], answers: Sequence[Answer], protocol: Mode) -> list[dict[str, Any]]:
-        """What is stored of each item: one flat row each, with `score` (0-100) among its fields."""
+    def judge(self, items: Sequence[Item], answers: Mapping[str, Answer], protocol: Mode) -> list[Row]:
+        """What is stored of each item: one flat row each, with `id` and `score` (0-100; None: not scored)."""
         ...
 
-    def summary(self, items: Sequence[Item], rows: Sequence[dict[str, Any]], protocol: Mode) -> dict[str, Any]:
-        """The figures of the set, with intervals; `headline` names the first."""
+    def summary(self, items: Sequence[Item], rows: Sequence[Row], protocol: Mode) -> dict[str, Any]:
+        """The figures of the set: name -> value, `name_ci` -> its 95 % interval, the most important first."""
         ...
 
-    def floors(self, items: Sequence[Item], protocol: Mode) -> dict[str, dict[str, Any]]:
-        """Summaries of answers that need no model."""
+    def floors(self, items: Sequence[Item], protocol: Mode) -> dict[str, list[Row]]:
+        """Judged rows of answers that need no model, by name."""
         ...
 
 
