@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from qilin_stages.cli.console import Json, app, print_json, print_table
+from qilin_stages.cli.console import Json, app, print_json, print_table, progress
 
 
 class RowType(StrEnum):
@@ -43,3 +43,33 @@ def score(
     for name in ("signature", "tiers", "problems"):
         if result.get(name):
             typer.echo(f"{name}: {result[name]}")
+
+
+@app.command("eval")
+def evaluate(
+    models: Annotated[list[str], typer.Argument(metavar="MODEL…", help="A path, a run, openai:NAME@URL or "
+                                                "vllm:NAME@URL; stages in their order.")],
+    tasks: Annotated[str, typer.Option("--tasks", "-t", help="Comma-separated: cmexam, cmexam-explanation, ceval, "
+                                       "huatuo, safety, or a plug-in's.")],
+    data: Annotated[Path, typer.Option(help="One folder per set: cmexam_test, ceval, huatuo26m_test.")] = Path("eval"),
+    protocol: Protocol = "sound",
+    limit: Annotated[int | None, typer.Option(min=1, help="Items per task (C-Eval: per subject and split).")] = None,
+    shifts: Annotated[int, typer.Option(min=1, help="Ask choice items under this many cyclic option orders.")] = 1,
+    overlap: Annotated[list[Path] | None, typer.Option(help="Release (or its overlap.parquet) trained on.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for results; a second run there goes on.")] = Path("evaluation"),
+    as_json: Json = False,
+) -> None:  # fmt: skip
+    """Evaluate models: scores beside floors, intervals, paired tests and the paper's figures."""
+    from qilin_stages.evals.runner import Settings
+    from qilin_stages.evals.runner import evaluate as run
+    from qilin_stages.evals.tables import print_results
+
+    names = list(dict.fromkeys(name.strip() for name in tasks.split(",") if name.strip()))
+    settings = Settings(models, names, data, out, protocol, limit, shifts, overlap or ())  # type: ignore[arg-type]
+    with progress("evaluating") as report:
+        results = run(settings, report)
+    if as_json:
+        print_json(results)
+    else:
+        print_results(results, print_table, typer.echo)
+        typer.echo(f"written: {out / 'results.json'}")

@@ -16,8 +16,9 @@ def greedy(local: LocalModel, requests: Sequence[Request]) -> list[Answer]:
         encoded.append((ids or [local.tokenizer.pad_token_id], note))
     order = sorted(range(len(requests)), key=lambda i: (requests[i].max_new_tokens, len(encoded[i][0]), i))
     texts: dict[int, str] = {}
-    for start in range(0, len(order), BATCH):
-        batch = order[start : start + BATCH]
+    size = BATCH if local.cacheable or local.seq2seq else 1  # a learnt prefix takes no padding before the text
+    for start in range(0, len(order), size):
+        batch = order[start : start + size]
         new = max((requests[i].max_new_tokens for i in batch), default=0)
         for i, text in zip(batch, _continue(local, [encoded[i][0] for i in batch], new), strict=True):
             texts[i] = cut(text, requests[i].stop)

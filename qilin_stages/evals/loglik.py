@@ -79,6 +79,8 @@ def _last_logprobs(local: LocalModel, batch: list[list[int]], past: int, cache: 
     import torch
 
     model, pad = local.model, local.tokenizer.pad_token_id
+    if not local.cacheable and not local.seq2seq and len(batch) > 1:  # a learnt prefix takes no padding before the text
+        return torch.cat([_last_logprobs(local, [ids], past, cache) for ids in batch])
     width = max(map(len, batch))
     device = model.device
     rows = torch.tensor([[pad] * (width - len(ids)) + ids for ids in batch], device=device)

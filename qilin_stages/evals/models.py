@@ -84,6 +84,7 @@ def _open_local(spec: str) -> Model:
     from qilin_stages.evals.local import LocalModel
 
     transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
     adapter = (folder / "adapter_config.json").is_file() and not (folder / "config.json").is_file()
     base = _base_of(folder) if adapter else folder
     model = _load(base)
