@@ -34,12 +34,12 @@ def gather(folder: Path, manifest: Manifest) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def words_of(row: dict[str, Any]) -> str:
+def words_of(row: dict[str, Any], speakers: bool = True) -> str:
     """The texts of a published row as one, who speaks in brackets."""
     if "text" in row:
         return str(row["text"])
     messages = row.get("messages") or [*row["prompt"], *row["chosen"], *row["rejected"]]
-    return "\n".join(f"[{message['role']}] {message['content']}" for message in messages)
+    return "\n".join((f"[{m['role']}] " if speakers else "") + m["content"] for m in messages)
 
 
 def samples(release: Release) -> Iterator[dict[str, str]]:
@@ -78,7 +78,7 @@ def published(release: Release, ids: set[str]) -> dict[str, str]:
     for source in sorted({name.split(":")[0] for name in ids}):
         for batch in release.batches(source=source):
             for row in batch.filter(pc.is_in(batch.column("id"), wanted)).to_pylist():
-                texts[row["id"]] = words_of(row)
+                texts[row["id"]] = words_of(row, speakers=False)
     return texts
 
 
@@ -100,8 +100,8 @@ def overlap(folder: Path) -> list[dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for batch in read_batches(path):
         for row in batch.to_pylist():
-            entry = found.setdefault(row["set"], {"set": row["set"], "items": 0, "contaminated": 0, "tenths": [0] * 10})
+            entry = found.setdefault(row["set"], {"set": row["set"], "items": 0, "contaminated": 0, "clean": [0] * 10, "leaks": [0] * 10})
             entry["items"] += 1
             entry["contaminated"] += row["contaminated"]
-            entry["tenths"][min(9, int(row["coverage"] * 10))] += 1
+            entry["leaks" if row["contaminated"] else "clean"][min(9, int(row["coverage"] * 10))] += 1
     return [found[name] for name in sorted(found)]
