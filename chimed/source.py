@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from chimed.errors import DataError, UsageError
 from chimed.records import Domain, Kind, Record, Split
@@ -30,8 +30,7 @@ class Skip(Exception):
         self.reason, self.detail = reason, detail
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One upstream row, or several that a reader joined (`rows`, then `key` is what they share).
 
     `file` is relative to the source's folder (posix, as on disk), `position` the 1-based number of the first row in
@@ -45,8 +44,7 @@ class Row:
     key: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class BadRow:
+class BadRow(NamedTuple):
     """A row that the reader itself could not take; it is lost under `reason`, `raw` says what stood there."""
 
     file: str

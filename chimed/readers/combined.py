@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +127,7 @@ class Divided:
                 yield row
                 continue
             for number, part in enumerate(self.divide(row.value) or [row.value]):
-                yield replace(row, value=part, rows=row.rows if number == 0 else 0)
+                yield row._replace(value=part, rows=row.rows if number == 0 else 0)
 
     def raw(self, folder: Path, file: str, position: int) -> bytes:
         """Upstream bytes of the undivided row."""

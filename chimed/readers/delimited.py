@@ -7,28 +7,24 @@ goes on with the second.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
 
 from chimed.readers import files as on_disk
-from chimed.readers.csv_lines import Lines, decide
+from chimed.readers.csv_text import Bad, decide, text_lines
 from chimed.readers.files import MAX_RAW, MAX_ROW, Patterns
 from chimed.source import BadRow, Row
 
 MAX_QUOTED = 8 * 2**20
 """Characters that one quoted record over several lines may have."""
 
+NOTHING: tuple[list[str], list[str], str, str] = ([], [], "", "")
 
-class Record(NamedTuple):
-    """The cells of one record, its text as it stood, and why it is lost if it is."""
 
-    cells: list[str]
-    text: str
-    fault: str = ""
-    detail: str = ""
+Record = tuple[list[str], list[str], str, str]
+"""The cells of one record, its lines as they stood, and reason and words where it is lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +51,7 @@ class Delimited:
     def _fault(self, folder: Path, file: str, root: Path | None) -> str | None:
         if fault := on_disk.fault_of(folder, file, root):
             return fault
-        header = names_of(next(self._records(folder / file), Record([], "")).cells)
+        header = names_of(next(self._records(folder / file), NOTHING)[0])
         if any(names <= set(header) for names in self.columns):
             return None
         known = " or ".join(",".join(sorted(names)) for names in self.columns)
@@ -65,21 +61,21 @@ class Delimited:
         """Rows in the order of files and records; another number of columns is `wrong_columns`."""
         for file in files:
             records = self._records(folder / file)
-            header = names_of(next(records, Record([], "")).cells)
+            header = names_of(next(records, NOTHING)[0])
             width = len(header)
-            for position, (cells, text, fault, detail) in enumerate(records, 1):
+            for position, (cells, lines, fault, detail) in enumerate(records, 1):
                 if not fault and len(cells) == width:
                     yield Row(file, position, dict(zip(header, cells, strict=True)))
                     continue
                 if not fault:
                     fault, detail = "wrong_columns", f"{len(cells)} columns where the header has {width}"
-                raw = text.encode(self._encoding(folder / file), "surrogateescape")
+                raw = "".join(lines).encode(self._encoding(folder / file), "surrogateescape")
                 yield BadRow(file, position, fault, detail, raw[:MAX_RAW] if len(raw) > MAX_ROW else raw)
 
     def raw(self, folder: Path, file: str, position: int) -> bytes:
         """The bytes of a record as they stand in the file, without the line end."""
         for record in islice(self._records(folder / file, "latin-1"), position, position + 1):
-            return record.text.encode("latin-1").rstrip(b"\r\n")
+            return "".join(record[1]).encode("latin-1").rstrip(b"\r\n")
         raise LookupError(f"{file} has no record {position}")
 
     def _encoding(self, path: Path) -> str:
@@ -87,9 +83,14 @@ class Delimited:
 
     def _records(self, path: Path, encoding: str | None = None) -> Iterator[Record]:
         csv.field_size_limit(MAX_ROW)
-        lines = Lines(path, encoding or self._encoding(path))
-        while not lines.ended:
-            yield from _run(lines, self.delimiter)
+        bad: Bad = {}
+        left: list[str] = []
+        number = 0
+        for lines in text_lines(path, encoding or self._encoding(path), bad):
+            number, left = yield from _block(left + lines, number, bad, self.delimiter)
+        while left:
+            yield _first_alone(left[0], number, bad, self.delimiter, "a quoted cell is not closed")
+            number, left = yield from _block(left[1:], number + 1, bad, self.delimiter)
 
 
 def names_of(header: list[str]) -> list[str]:
@@ -101,47 +102,44 @@ def names_of(header: list[str]) -> list[str]:
     return names
 
 
-def _run(lines: Lines, delimiter: str) -> Iterator[Record]:
-    """Records up to the end, or up to a quote that is not closed (then the lines after it are given back)."""
-    reader = csv.reader(lines.feed(MAX_QUOTED), delimiter=delimiter, strict=True)
-    while True:
-        lines.taken.clear()
+def _block(lines: list[str], number: int, bad: Bad, delimiter: str) -> Generator[Record, None, tuple[int, list[str]]]:
+    """Records of these lines, before which there are `number` lines; returns that number for the lines left over.
+
+    Left over is a record whose quoted cell is still open at the end. Where it runs on for too long, or a quote stands
+    where none may, the first line of the record is taken alone and the next line begins a new one.
+    """
+    while lines:
+        start = 0
+        reader = csv.reader(lines, delimiter=delimiter, strict=True)
         try:
-            cells = next(reader)
-        except StopIteration:
-            lines.ended = True
-            return
+            for cells in reader:
+                end = reader.line_num
+                if cells:
+                    yield _record(cells, lines[start:end], number + start, bad)
+                start = end
         except csv.Error as error:
-            yield _mended(lines, delimiter, error)
-            return
-        if cells:
-            yield _record(lines, cells)
+            lines, number = lines[start:], number + start
+            if "unexpected end" in str(error) and sum(map(len, lines)) < MAX_QUOTED:
+                return number, lines
+            yield _first_alone(lines[0], number, bad, delimiter, str(error))
+            lines, number = lines[1:], number + 1
+        else:
+            return number + len(lines), []
+    return number, []
 
 
-def _record(lines: Lines, cells: list[str]) -> Record:
-    text = lines.taken[0] if len(lines.taken) == 1 else "".join(lines.taken)
-    if lines.bad:
-        return Record(cells, text, *lines.why_bad())
-    return Record(cells, text)
+def _record(cells: list[str], lines: list[str], number: int, bad: Bad) -> Record:
+    if bad:
+        for line in range(number + 1, number + len(lines) + 1):
+            if line in bad:
+                return cells, lines, *bad[line]
+    return cells, lines, "", ""
 
 
-def _mended(lines: Lines, delimiter: str, error: csv.Error) -> Record:
-    """One line that the strict reader refuses: kept if it is whole by itself, else lost alone."""
-    lines.give_back(lines.taken[1:])
-    del lines.taken[1:]
-    first = lines.taken[0] if lines.taken else ""
-    where = f"line {lines.number}"
-    if len(first) > MAX_QUOTED:
-        return Record([], first[:MAX_RAW], "wrong_shape", on_disk.too_long(lines.number))
-    if "unexpected end" not in str(error) and "limit" not in str(error):
-        cells = next(csv.reader([first], delimiter=delimiter), [])
-        record = _record(lines, cells)
-        return (
-            record if _closed(first, delimiter) else record._replace(fault="wrong_columns", detail=f"{where}: {error}")
-        )
-    return Record([], first, "wrong_columns", f"{where}: a quoted cell is not closed")
-
-
-def _closed(line: str, delimiter: str) -> bool:
-    """Whether the line is a whole record: nothing changes when another line follows."""
-    return len(list(csv.reader([line, "x\n"], delimiter=delimiter))) == 2
+def _first_alone(line: str, number: int, bad: Bad, delimiter: str, error: str) -> Record:
+    """A line that the strict reader refuses: kept if it is whole by itself, else lost alone."""
+    cells = next(csv.reader([line], delimiter=delimiter), [])
+    if len(list(csv.reader([line, "x\n"], delimiter=delimiter))) == 2:
+        return _record(cells, [line], number, bad)
+    _, lines, fault, detail = _record(cells, [line], number, bad)
+    return cells, lines, fault or "wrong_columns", detail or f"line {number + 1}: {error}"

@@ -8,7 +8,6 @@ import re
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -18,6 +17,7 @@ MAX_ROW = 64 * 2**20
 MAX_RAW = 64 * 2**10
 """Bytes kept of a row that was too long to take."""
 
+BLOCK = 2**20
 BOM = b"\xef\xbb\xbf"
 _MAGIC = {
     b"PK\x03\x04": "a zip archive or workbook", b"\x1f\x8b": "a gzip file", b"BZh": "a bzip2 file",
@@ -123,20 +123,57 @@ def open_text(path: Path) -> BinaryIO:
     return opened
 
 
+class Block(NamedTuple):
+    """Whole lines from an offset on; `cut`: the head of one line that exceeded MAX_ROW."""
+
+    offset: int
+    data: bytes
+    cut: bool
+
+
+def blocks(path: Path) -> Iterator[Block]:
+    """A file as blocks of whole lines, each about a megabyte; of a line over MAX_ROW only the first MAX_RAW bytes."""
+    with open_text(path) as opened:
+        offset, rest = opened.tell(), b""
+        while data := opened.read(BLOCK):
+            end = data.rfind(b"\n") + 1
+            if not end and len(rest) + len(data) > MAX_ROW:
+                yield Block(offset, rest[:MAX_RAW], cut=True)
+                rest = _after_line(opened)
+                offset = opened.tell() - len(rest)
+            elif not end:
+                rest += data
+            else:
+                yield Block(offset, rest + data[:end], cut=False)
+                offset += len(rest) + end
+                rest = data[end:]
+        if rest:
+            yield Block(offset, rest, cut=False)
+
+
+def _after_line(opened: BinaryIO) -> bytes:
+    """What a block holds after the end of the line at hand; nothing at the end of the file."""
+    while data := opened.read(BLOCK):
+        if (end := data.find(b"\n")) >= 0:
+            return data[end + 1 :]
+    return b""
+
+
 def lines(path: Path) -> Iterator[Line]:
     """The lines of a file, ended by LF; of a line over MAX_ROW only the first MAX_RAW bytes."""
-    with open_text(path) as opened:
-        offset = opened.tell()
-        for number, data in enumerate(iter(partial(opened.readline, MAX_ROW), b""), 1):
-            size, cut = len(data), False
-            if size == MAX_ROW and data[-1] != 10:
-                cut, data = True, data[:MAX_RAW]
-                while rest := opened.readline(MAX_RAW):
-                    size += len(rest)
-                    if rest[-1] == 10:
-                        break
-            yield Line(number, offset, data, cut)
-            offset += size
+    number = 0
+    for offset, data, cut in blocks(path):
+        for line in [data] if cut else data.splitlines(keepends=True) if b"\r" not in data else _by_lf(data):
+            number += 1
+            yield Line(number, offset, line, cut)
+            offset += len(line)
+
+
+def _by_lf(data: bytes) -> list[bytes]:
+    """Lines ended by LF alone: a CR inside a line stays there."""
+    parts = data.split(b"\n")
+    whole = [part + b"\n" for part in parts[:-1]]
+    return [*whole, parts[-1]] if parts[-1] else whole
 
 
 def decoded(line: Line, encoding: str = "utf-8") -> tuple[str, str]:

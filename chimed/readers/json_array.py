@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 
 from chimed.readers.files import MAX_RAW, MAX_ROW
-from chimed.readers.json_window import LOOK, Window
+from chimed.readers.json_window import Window
 
 _FIRST_KEY = re.compile(rb'\{[ \t\r\n]*+("[^"\\]*+(?:\\.[^"\\]*+)*+")')
 _SPACE = rb"[ \t\r\n]*+"
 _KEYS = 16
 
 
-class Piece(NamedTuple):
-    """A JSON value as it stood in the file; `fault` is empty, or the reason why it is lost, with `detail`."""
-
-    raw: bytes
-    value: Any
-    fault: str = ""
-    detail: str = ""
+Piece = tuple[bytes, Any, str, str]
+"""A JSON value as it stood in the file and parsed; then the reason why it is lost and words, empty where it is not."""
 
 
 def fault_of_bytes(raw: bytes, offset: int, line: int, error: Exception) -> Piece:
@@ -31,10 +26,10 @@ def fault_of_bytes(raw: bytes, offset: int, line: int, error: Exception) -> Piec
         raw.decode("utf-8")
     except UnicodeDecodeError as where:
         if where.reason == "unexpected end of data":
-            return Piece(raw, None, "bad_json", f"line {line}, byte {offset}: cut in the middle of a character")
+            return raw, None, "bad_json", f"line {line}, byte {offset}: cut in the middle of a character"
         at = offset + where.start
-        return Piece(raw, None, "bad_bytes", f"line {line}: byte {at} does not decode as utf-8")
-    return Piece(raw, None, "bad_json", f"line {line}, byte {offset}: {str(error).split(': line')[0]}")
+        return raw, None, "bad_bytes", f"line {line}: byte {at} does not decode as utf-8"
+    return raw, None, "bad_json", f"line {line}, byte {offset}: {str(error).split(': line')[0]}"
 
 
 class Elements:
@@ -55,28 +50,30 @@ class Elements:
             if self._at == len(data):
                 self.end = self._at
                 if not self._ran_out:
-                    line = self.window.line(self._at)
-                    yield Piece(b"", None, "bad_json", f"line {line}: the array is not closed, the file was cut")
+                    words = f"line {self.window.line(self._at)}: the array is not closed, the file was cut"
+                    yield b"", None, "bad_json", words
                 return
             if data[self._at] == 0x5D:
                 self.end = self._at + 1
                 return
-            yield self._next()
+            self._at = self.window.near(self._at)
+            self._learn()
+            yield from self._sewn()
+            if self._at < len(self.window.data):
+                yield self._counted()
 
-    def _next(self) -> Piece:
-        self._at = self.window.near(self._at)
-        self._learn()
-        seam = self._seam.search(self.window.data, self._at, self._at + LOOK)
-        if seam:
-            raw = self.window.data[self._at : seam.start() + 1]
+    def _sewn(self) -> Iterator[Piece]:
+        """Elements as long as what stands between two seams parses."""
+        data, at, loads = self.window.data, self._at, orjson.loads
+        for seam in self._seam.finditer(data, at):
+            raw = data[at : seam.start() + 1]
             try:
-                value = orjson.loads(raw)
+                value = loads(raw)
             except orjson.JSONDecodeError:
-                pass
-            else:
-                self._at = seam.start() + 1
-                return Piece(raw, value)
-        return self._counted()
+                break
+            yield raw, value, "", ""
+            at = seam.end()
+        self._at = at
 
     def _learn(self) -> None:
         """Remember how elements begin: by the first key of an object, or as an array."""
@@ -91,7 +88,9 @@ class Elements:
         self._keys.append(key)
         heads = [rb"\[" if key == b"[" else rb"\{" + _SPACE + re.escape(key) for key in self._keys]
         start = rb"(?=" + rb"|".join(heads) + rb")"
-        self._seam = re.compile(rb"[}\]]" + _SPACE + rb"," + _SPACE + start)
+        # one literal byte in front lets the search use memchr
+        close = rb"\]" if self._keys == [b"["] else rb"[}\]]" if b"[" in self._keys else rb"\}"
+        self._seam = re.compile(close + _SPACE + rb"," + _SPACE + start)
         self._start = re.compile(rb"," + _SPACE + start)
 
     def _counted(self) -> Piece:
@@ -105,7 +104,7 @@ class Elements:
         except orjson.JSONDecodeError as error:
             return self._lost(end, error)
         self._at = end
-        return Piece(raw, value)
+        return raw, value, "", ""
 
     def _end(self) -> tuple[int, int | None]:
         if self.window.data[self._at] in b'{["':
@@ -139,5 +138,5 @@ class Elements:
             self._at, self._ran_out = len(window.data), True
         if size > MAX_ROW:
             words = f"line {line}, byte {offset}: the row is longer than {MAX_ROW // 2**20} MiB"
-            return Piece(head[:MAX_RAW], None, "wrong_shape", words)
+            return head[:MAX_RAW], None, "wrong_shape", words
         return fault_of_bytes(head, offset, line, error)

@@ -55,7 +55,7 @@ class JsonRows:
     def raw(self, folder: Path, file: str, position: int) -> bytes:
         """The bytes of an element or line."""
         for piece in islice(self._pieces(folder / file), position - 1, position):
-            return piece.raw
+            return piece[0].rstrip(b"\r")
         raise LookupError(f"{file} has no row {position}")
 
     def _fault(self, folder: Path, file: str, root: Path | None) -> str | None:
@@ -64,7 +64,7 @@ class JsonRows:
         first = first_byte(folder / file)
         if first not in b"[{":
             return f"{file}: not JSON (it begins with {first!r}). Put the file of this source there."
-        values = [piece.value for piece in islice(self._pieces(folder / file), SAMPLE) if not piece.fault]
+        values = [value for _, value, fault, _ in islice(self._pieces(folder / file), SAMPLE) if not fault]
         for fields, words in self.refused:
             if any(isinstance(value, dict) and fields <= value.keys() for value in values):
                 return f"{file}: {words}"
@@ -142,27 +142,32 @@ def _is_object(line: bytes) -> bool:
 
 
 def _of_lines(path: Path) -> Iterator[Piece]:
-    loads, broken = orjson.loads, orjson.JSONDecodeError
-    for number, offset, data, cut in on_disk.lines(path):
+    loads, broken, number = orjson.loads, orjson.JSONDecodeError, 0
+    for offset, data, cut in on_disk.blocks(path):
         if cut:
-            yield Piece(data, None, "wrong_shape", on_disk.too_long(number))
+            number += 1
+            yield data, None, "wrong_shape", on_disk.too_long(number)
             continue
-        try:
-            value = loads(data)
-        except broken as error:
-            if data.strip():
-                yield fault_of_bytes(data.rstrip(b"\r\n"), offset, number, error)
-        else:
-            yield Piece(data.rstrip(b"\r\n"), value)
+        lines = data.split(b"\n")
+        for at, line in enumerate(lines):
+            try:
+                value = loads(line)
+            except broken as error:
+                if line.strip():
+                    start = offset + sum(map(len, lines[:at])) + at
+                    yield fault_of_bytes(line.rstrip(b"\r"), start, number + at + 1, error)
+            else:
+                yield line, value, "", ""
+        number += len(lines) - 1
 
 
 def _whole(window: Window, at: int) -> Piece:
     at, end = window.end_of_value(at)
     raw = window.data[at : end or len(window.data)]
     if len(raw) > MAX_ROW:
-        return Piece(raw[:MAX_RAW], None, "wrong_shape", on_disk.too_long(1))
+        return raw[:MAX_RAW], None, "wrong_shape", on_disk.too_long(1)
     try:
-        return Piece(raw, orjson.loads(raw))
+        return raw, orjson.loads(raw), "", ""
     except orjson.JSONDecodeError as error:
         return fault_of_bytes(raw.rstrip(), window.base + at, window.line(at), error)
 
@@ -172,7 +177,7 @@ def _after(window: Window, at: int) -> Iterator[Piece]:
     at = window.skip(at)
     if at < len(window.data):
         words = f"line {window.line(at)}: text after the end of the JSON value"
-        yield Piece(window.data[at : at + MAX_RAW], None, "bad_json", words)
+        yield window.data[at : at + MAX_RAW], None, "bad_json", words
 
 
 def _members(window: Window, at: int) -> Iterator[Piece]:
@@ -187,16 +192,16 @@ def _members(window: Window, at: int) -> Iterator[Piece]:
         if window.data[at : at + 1] == b"[":
             elements = Elements(window, at)
             for piece in elements:
-                yield piece if piece.fault else piece._replace(value={name: piece.value})
+                yield piece if piece[2] else (piece[0], {name: piece[1]}, "", "")
             at = elements.end
         else:
             at, end = window.end_of_value(at)
             piece = _whole(window, at)
-            yield from [piece] if piece.fault else _leaves(piece.value, (name,))
+            yield from [piece] if piece[2] else _leaves(piece[1], (name,))
             at = end or len(window.data)
         at = window.skip(at, b",")
     if at == len(window.data):
-        yield Piece(b"", None, "bad_json", f"line {window.line(at)}: the object is not closed, the file was cut")
+        yield b"", None, "bad_json", f"line {window.line(at)}: the object is not closed, the file was cut"
     else:
         yield from _after(window, at + 1)
 
@@ -223,4 +228,4 @@ def _leaves(value: Any, path: tuple[str, ...]) -> Iterator[Piece]:
         row = leaf
         for name in reversed(path):
             row = {name: row}
-        yield Piece(orjson.dumps(row), row)
+        yield orjson.dumps(row), row, "", ""
