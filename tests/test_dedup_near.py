@@ -105,8 +105,8 @@ def test_components_equal_brute_force(tmp_path: Path, numbers: str, threshold: f
     check(found, texts, threshold, numbers)
     loose = brute_force(texts, threshold, "ignore")
     assert found.cluster.tolist() == loose
-    assert found.saved == len(set(expected)) - len(set(loose))
-    assert (found.saved > 0) == (numbers == "same" and threshold < 0.9)
+    assert found.saved_by_numbers == len(set(expected)) - len(set(loose))
+    assert (found.saved_by_numbers > 0) == (numbers == "same" and threshold < 0.9)
 
 
 @settings(max_examples=25, deadline=None)
@@ -151,7 +151,7 @@ def test_a_dose_is_never_merged_and_the_rule_says_what_it_saved(tmp_path: Path) 
     ]
     same = near(batches(texts), NearSettings(), tmp_path / "work")
     assert same.keep.tolist() == [True, True, True, True, False]
-    assert (same.saved, same.lost()) == (3, {"exact_duplicate": 1})
+    assert (same.saved_by_numbers, same.lost()) == (3, {"exact_duplicate": 1})
     assert same.cluster.tolist() == [0] * 5
     ignore = near(batches(texts), NearSettings(numbers="ignore"), tmp_path / "work")
     assert ignore.keep.tolist() == [True, False, False, False, False]
@@ -162,7 +162,7 @@ def test_exact_groups_part_by_numbers(tmp_path: Path) -> None:
     for find in (exact, near):
         found = find(batches(texts), NearSettings(), tmp_path / "work")
         assert found.twin.tolist() == [-1, -1, 0, 1, -1]
-        assert found.saved == 1
+        assert found.saved_by_numbers == 1
         assert find(batches(texts), NearSettings(numbers="ignore"), tmp_path / "work").keep.tolist() == [1, 0, 0, 0, 1]
 
 

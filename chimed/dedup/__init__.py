@@ -4,5 +4,6 @@ from chimed.dedup.exact import exact
 from chimed.dedup.found import REASONS, Found
 from chimed.dedup.near import Against, near
 from chimed.dedup.settings import NearSettings
+from chimed.dedup.sketches import compared, write_sketches
 
-__all__ = ["REASONS", "Against", "Found", "NearSettings", "exact", "near"]
+__all__ = ["REASONS", "Against", "Found", "NearSettings", "compared", "exact", "near", "write_sketches"]

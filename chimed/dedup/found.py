@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 from numba import float64, int64, types
 
 from chimed.dedup.compiled import kernel, read, write
-from chimed.dedup.verify import roots
 
 KEPT, EXACT, NEAR = range(3)
 REASONS = ("", "exact_duplicate", "near_duplicate")
@@ -20,10 +19,9 @@ class Found:
     """One entry per row, in input order.
 
     `twin`: row of the text this one was verified against (it may be lost itself, its own twin leads on to a kept row),
-    -1 for kept rows, -2 - k for row k of the earlier release; `similarity`: exact Jaccard of the normalised copies (1
+    -1 for kept rows and for those whose twin is in the earlier release: `released` has its id; `similarity`: exact Jaccard of the normalised copies (1
     for equal ones, 0 for kept rows); `reason`: index into REASONS; `cluster`: lowest row of the component that the row
-    belongs to whatever its numbers (-2 - k where that is a row of the earlier release); `saved`: rows that the numbers
-    rule kept.
+    belongs to whatever its numbers; `saved_by_numbers`: how many rows stay only because their numbers differ.
     """
 
     keep: npt.NDArray[np.bool_]
@@ -31,7 +29,8 @@ class Found:
     similarity: npt.NDArray[np.float32]
     reason: npt.NDArray[np.uint8]
     cluster: npt.NDArray[np.int64]
-    saved: int
+    saved_by_numbers: int
+    released: dict[int, str] = field(default_factory=dict)
 
     def lost(self) -> dict[str, int]:
         """Lost rows by reason, without those that did not occur."""
@@ -131,11 +130,3 @@ def lead(edges, similarity, kept, twin, score, reached):  # type: ignore[no-unty
                 reached[v], twin[v], score[v] = True, u, similarity[e]
                 queue[tail] = v
                 tail += 1
-
-
-def outside(rows: npt.NDArray[np.int64], released: int) -> npt.NDArray[np.int64]:
-    """Row numbers as `Found` gives them: new rows from 0, row k of the earlier release as -2 - k."""
-    return np.where(rows >= released, rows - released, -2 - rows)
-
-
-__all__ = ["EXACT", "KEPT", "NEAR", "REASONS", "Found", "Groups", "exact_groups", "join", "lead", "outside", "roots"]

@@ -14,33 +14,22 @@ from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from chimed.dedup.found import EXACT, NEAR, Found, Groups, exact_groups, join, lead, outside, roots
+from chimed.dedup.found import EXACT, NEAR, Found, Groups, exact_groups, join, lead
 from chimed.dedup.settings import NearSettings
 from chimed.dedup.signing import Signed, permutations, sets_of, sign
+from chimed.dedup.sketches import Earlier, Released
 from chimed.dedup.spill import Grown, Spill, fold
-from chimed.dedup.verify import Sets, buckets, link, verify
+from chimed.dedup.verify import Sets, buckets, link, roots, verify
 
 PART_BYTES = 64 * 2**20
 Batches = Callable[[], Iterator[pa.RecordBatch]]
+Ids = Callable[[npt.NDArray[np.int64]], dict[int, str]]
 Progress = Callable[[float, float | None, str], None]
-
-
-class Against(Protocol):
-    """An earlier release: its rows come before all others and are never lost."""
-
-    rows: int
-
-    def signed(self, settings: NearSettings) -> Iterator[Signed]:
-        """Its signatures, in order."""
-
-    def batches(self) -> Iterator[pa.RecordBatch]:
-        """Its ids and texts, in the same order."""
 
 
 @dataclass(frozen=True)
@@ -77,32 +66,33 @@ class Edges:
 
 
 def near(
-    batches: Batches, settings: NearSettings, work: Path, *, against: Against | None = None,
+    batches: Batches, settings: NearSettings, work: Path, *, against: Released | None = None,
     progress: Progress | None = None,
 ) -> Found:  # fmt: skip
     """Find near and exact duplicates among texts in rank order (the lowest row of a component stays).
 
     `batches` gives record batches with the columns `id` and `text` and is called twice; how rows are cut into batches
-    does not matter. `work` is a folder for this run alone: it is emptied first and removed at the end.
+    does not matter. The rows of `against` come before all others and are never lost. `work` is a folder for this run alone: it is emptied first and removed at the end.
     """
     tell = progress or (lambda done, total, words: None)
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
-    texts = batches if against is None else lambda: chain(against.batches(), batches())
+    earlier = Earlier(against) if against is not None else None
+    texts = batches if earlier is None else lambda: chain(earlier.batches(), batches())
     with closing(Spill(work, settings.bands, settings.permutations)) as spill:
-        rows = sign_all(signed(batches, settings, against), spill, settings, against.rows if against else 0, tell)
+        rows = sign_all(signed(batches, settings, earlier), spill, settings, earlier.rows if earlier else 0, tell)
         groups = exact_groups(rows.prints, rows.numbers, rows.shingles)
         candidates = candidate_parts(rows, groups, spill, settings, tell)
         edges = verify_parts(texts, rows, candidates, spill, settings, work, tell)
     shutil.rmtree(work)
-    return assemble(rows, groups, edges)
+    return assemble(rows, groups, edges, earlier.ids if earlier else no_ids)
 
 
-def signed(batches: Batches, settings: NearSettings, against: Against | None) -> Iterator[Signed]:
+def signed(batches: Batches, settings: NearSettings, earlier: Earlier | None) -> Iterator[Signed]:
     """Signatures of the release's rows, then of the new ones."""
     ab = permutations(settings.permutations)
-    if against is not None:
-        yield from against.signed(settings)
+    if earlier is not None:
+        yield from earlier.signed(settings)
     for batch in batches():
         yield sign(batch.column("text"), ab)
 
@@ -218,29 +208,46 @@ def joined(found: Iterable[Edges]) -> Edges:
     )  # fmt: skip
 
 
-def assemble(rows: Rows, groups: Groups, edges: Edges) -> Found:
-    """From groups and verified edges to what stays: the lowest row of each component, and all rows of the release."""
+def assemble(rows: Rows, groups: Groups, edges: Edges, ids: Ids) -> Found:
+    """From groups and verified edges to what stays: the lowest row of each component, and all rows of the release.
+
+    `ids` finds the ids of some rows of the release.
+    """
     n, old = rows.shingles.size, rows.old
     itself = np.arange(n, dtype=np.int64)
-    pairs = np.ascontiguousarray(edges.pairs.T)
-    strict = groups.strict.copy()
-    join(pairs[0], pairs[1], strict)
-    strict = roots(strict)
+    strict = _components(groups.strict, edges.pairs)
     keep = (strict == itself) | old
     twin, score, reached = np.full(n, -1), np.zeros(n), np.zeros(n, np.bool_)
     lead(edges.pairs, edges.similarity, keep, twin, score, reached)
     copies = (groups.strict != itself) & ~old
     twin[copies], score[copies] = groups.strict[copies], 1.0
     reason = np.where(keep, 0, np.where(copies, EXACT, NEAR)).astype(np.uint8)
-    loose = groups.loose.copy()
-    join(itself, strict, loose)
-    pairs = np.ascontiguousarray(edges.loose.T)
-    join(pairs[0], pairs[1], loose)
-    loose = roots(loose)
-    new = slice(rows.released, n)
-    ignored = np.count_nonzero((loose == itself)[new])
-    twin = np.where(keep, -1, outside(twin, rows.released))
-    saved = int(np.count_nonzero(keep[new]) - ignored)
+    loose = _components(_components(groups.loose, np.stack([itself, strict], axis=1)), edges.loose)
+    new, first = slice(rows.released, n), rows.released
+    saved = int(np.count_nonzero(keep[new]) - np.count_nonzero((loose == itself)[new]))
+    lost = first + np.flatnonzero(~keep[new])
+    by_release = lost[twin[lost] < first]
+    names = ids(np.unique(twin[by_release]))
+    released = {int(row) - first: names[int(twin[row])] for row in by_release}
+    twin = np.where(keep | (twin < first), -1, twin - first)
     return Found(
-        keep[new], twin[new], score[new].astype(np.float32), reason[new], outside(loose, rows.released)[new], saved
+        keep[new], twin[new], score[new].astype(np.float32), reason[new], _clusters(loose[new]), saved, released
     )
+
+
+def no_ids(rows: npt.NDArray[np.int64]) -> dict[int, str]:
+    """Without an earlier release there is nothing to name."""
+    return {}
+
+
+def _components(parent: npt.NDArray[np.int64], pairs: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Lowest row of every row's component, of groups that are joined by pairs."""
+    parent, sides = parent.copy(), np.ascontiguousarray(pairs.T)
+    join(sides[0], sides[1], parent)
+    return roots(parent)
+
+
+def _clusters(root: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The lowest row with the same root, for every row."""
+    _, first, group = np.unique(root, return_index=True, return_inverse=True)
+    return first[group]

@@ -19,6 +19,8 @@ from chimed.dedup.compiled import kernel, read, write
 
 DIGIT, NUMERAL, OTHER, UNIT, SIGN, COMPARE, WORD, SPACE = (1 << i for i in range(8))
 VALUE = DIGIT | NUMERAL | OTHER
+VERSION = 1
+"""Of the rule below: keys of two versions are never compared."""
 STARTING = VALUE | COMPARE
 ROMAN = [ord(char) for char in "IVX"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 from chimed.errors import UsageError
@@ -49,6 +49,10 @@ class NearSettings:
         permutations, recall = RECALL[name]
         bands, rows = bands_for(threshold, permutations, recall)
         return cls(permutations, bands, rows, threshold, numbers)
+
+    def describe(self) -> dict[str, int | float | str]:
+        """What a manifest says of the comparison."""
+        return {"compared": "character 5-grams of the normalised copy", **asdict(self)}
 
     @property
     def floor(self) -> int:
