@@ -12,7 +12,7 @@ from chimed.errors import AuthError, DataError, NetworkError
 Progress = Callable[[float, float | None, str], None]
 
 ATTEMPTS = 5
-BLOCK = 1 << 20
+PAUSE = 0.2
 
 
 def download(url: str, part: Path, name: str, progress: Progress | None = None) -> None:
@@ -34,7 +34,7 @@ def download(url: str, part: Path, name: str, progress: Progress | None = None) 
             if attempt + 1 == ATTEMPTS:
                 raise NetworkError(f"{url}: {error or type(error).__name__}. Run it again: it goes on where it stopped."
                                    ) from None  # fmt: skip
-        time.sleep(min(8.0, 0.2 * 2**attempt))
+        time.sleep(min(8.0, PAUSE * 2**attempt))
     raise NetworkError(f"{url}: the server keeps failing. Run it again later: it goes on where it stopped.")
 
 
@@ -55,12 +55,11 @@ def _transfer(client: Any, url: str, part: Path, tag: Path, name: str, progress:
             return False
         _refuse(url, answer.status_code)
         resumed = answer.status_code == 206
-        version = answer.headers.get("ETag") or answer.headers.get("Last-Modified")
         if not resumed:
-            _remember(tag, version)
+            _remember(tag, answer.headers)
         total = _total(answer, have if resumed else 0)
         with open(part, "ab" if resumed else "wb") as out:
-            for block in answer.iter_bytes(BLOCK):
+            for block in answer.iter_bytes():
                 out.write(block)
                 if progress:
                     progress(out.tell(), total, f"{name}: {part.name.removesuffix('.part')}")
@@ -74,9 +73,10 @@ def _refuse(url: str, status: int) -> None:
         raise DataError(f"{url}: the server answered {status}: the file is not there any more.")
 
 
-def _remember(tag: Path, version: str | None) -> None:
-    """A weak ETag cannot vouch for bytes, so such a file starts anew after a cut."""
-    if version and not version.startswith("W/"):
+def _remember(tag: Path, headers: Any) -> None:
+    """Note the version; where it cannot vouch for bytes (weak, packed on the way) a cut file starts anew."""
+    version = headers.get("ETag") or headers.get("Last-Modified")
+    if version and not version.startswith("W/") and "Content-Encoding" not in headers:
         tag.write_text(version, encoding="utf-8")
     else:
         tag.unlink(missing_ok=True)

@@ -149,7 +149,8 @@ def _failed(fault: Fault) -> Response:
 @contextmanager
 def serve(application: object) -> Iterator[str]:
     """Run an ASGI application on a free loopback port; yields its address, stops it at the end."""
-    listener = socket.socket()
+    # With the protocol named, asyncio switches Nagle's algorithm off: 40 ms less per answer.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     config = uvicorn.Config(application, log_level="critical", lifespan="off", timeout_graceful_shutdown=1)  # type: ignore[arg-type]
     server = uvicorn.Server(config)
