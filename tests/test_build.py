@@ -44,7 +44,11 @@ def upstream(folder: Path) -> Path:
     maths.write_text("\n".join([*lines[:2], '{"instruction": "断', *lines[2:]]) + "\n", encoding="utf-8")
     pairs = folder / "medicalgpt_reward" / "reward" / "train.json"
     pairs.parent.mkdir(parents=True)
-    row = {"question": "感冒了怎么办？", "response_chosen": "多休息，多饮水，发热时就医。", "response_rejected": "不用管。"}
+    row = {
+        "question": "感冒了怎么办？",
+        "response_chosen": "多休息，多饮水，发热时就医。",
+        "response_rejected": "不用管。",
+    }
     pairs.write_text(json.dumps(row, ensure_ascii=False) + "\n", encoding="utf-8")
     return folder
 

@@ -11,7 +11,7 @@ CHIMED = """
     formatter ledger recipe staging engine release schemas look trace validation statistics export configs licences
     croissant diff card report complete build hub download fetch cli demo
 """.split()
-STAGES = "stage recipe plan data model lineage training cpt sft dpo evals report cli __main__ demo".split()
+STAGES = "recipe plan stage data model lineage planning training cpt sft dpo evals report cli __main__ demo".split()
 DOORS = {"errors", "console", "records", "release", "hub", "evalsets"}
 HEAVY = "torch ray transformers datasets numba pyarrow"
 

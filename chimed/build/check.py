@@ -62,4 +62,3 @@ def check(entry: Source, place: Path) -> dict[str, Any]:
     account.close()
     facts = {"files": list(item.files), "expected": entry.expected, "repairs": dict(Counter(account.repairs))}
     return account.summary() | facts | {"examples": examples, "samples": samples}
-

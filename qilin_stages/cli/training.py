@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -197,3 +197,29 @@ def print_plan(made: Plan) -> None:
 
 
 _FITS = {True: "fits {}", False: "does not fit {}", None: "the size of {} is not known here"}
+
+
+@app.command()
+def push(
+    run: Annotated[Path, typer.Argument(help="A finished run.")],
+    repo: Annotated[str, typer.Option("--repo", metavar="ORG/NAME", help="Repository on the Hub.")],
+    private: Annotated[bool, typer.Option("--private/--public", help="A public repository is always gated.")] = True,
+    gated: Annotated[Literal["auto", "manual"] | None, typer.Option(help="How readers get access.")] = None,
+    revision: Annotated[str, typer.Option(help="Branch to commit to.")] = "main",
+    create_pr: Annotated[bool, typer.Option("--create-pr", help="Open a pull request instead of committing.")] = False,
+    tag: Annotated[str | None, typer.Option(help="Tag for the commit; tags never move.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen; change nothing.")] = False,
+    json: Json = False,
+) -> None:
+    """Publish a run's model card and weights on the Hub, in one commit, by the data sets' code."""
+    from dataclasses import asdict
+
+    from qilin_stages.training.publishing import push as push_run
+
+    with progress("push") as report:
+        result = push_run(run, repo, private=private, gated=gated, revision=revision, create_pr=create_pr, tag=tag,
+                          dry_run=dry_run, progress=report)  # fmt: skip
+    if json:
+        print_json(asdict(result))
+    else:
+        typer.echo(f"{result.status}: {result.url} ({len(result.added)} files, {result.bytes:,} bytes)")

@@ -46,7 +46,7 @@ def _turns(roles: Sequence[str]) -> list[int]:
 
 
 def _grouped(pieces: list[Piece], roles: tuple[str, ...]) -> list[tuple[list[Piece], list[Piece]]]:
-    """Per turn its source pieces and its learnt pieces; text after the last answer stays with its turn's answer."""
+    """Per turn its source pieces and its learnt pieces; text between turns opens the next, text after the last goes."""
     turns = _turns(roles)
     grouped: list[tuple[list[Piece], list[Piece]]] = [([], []) for _ in range(turns[-1] + 1)]
     current = 0
@@ -54,10 +54,9 @@ def _grouped(pieces: list[Piece], roles: tuple[str, ...]) -> list[tuple[list[Pie
         if piece.message is not None:
             current = turns[piece.message]
         elif grouped[current][1] and not piece.learnt:
-            # the text between two turns opens the next; after the last there is nobody to open
-            current = min(current + 1, len(grouped) - 1)
-        source, target = grouped[current]
-        (target if piece.learnt or (target and current == len(grouped) - 1) else source).append(piece)
+            current += 1
+        if current < len(grouped):
+            grouped[current][piece.learnt].append(piece)
     return grouped
 
 

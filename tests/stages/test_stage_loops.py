@@ -1,4 +1,4 @@
-"""The losses are the paper's equations, restated here in plain torch one document at a time; packing keeps them apart."""
+"""The losses are the paper's equations, restated in plain torch one document at a time; packing keeps them apart."""
 
 import random
 from pathlib import Path
