@@ -87,7 +87,7 @@ def choice_items(count: int = 12) -> list[Item]:
             for i in range(n):
                 options = dict(zip("ABCD", (f"{i}x", "青霉素", "红霉素" * (i % 3 + 1), "四环素"), strict=True))
                 key = None if split == "test" else "ABCD"[(i * 7 + len(subject)) % 4]
-                out.append(Item(f"{subject}-{split}-{i}", "ceval", f"头痛{i}用药是" + "发热" * (i % 5), options, key,
+                out.append(Item(f"{split}/{subject}/{i}", "ceval", f"头痛{i}用药是" + "发热" * (i % 5), options, key,
                                 None, subject, split))  # fmt: skip
     return out
 

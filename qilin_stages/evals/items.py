@@ -9,23 +9,18 @@ from qilin_stages.evals.task import Item
 
 
 def read(data: Path, name: str) -> list[Item]:
-    """The items of the set `name` under `data`, with ids made unique; DataError if the folder is absent or empty."""
+    """The items of the set `name` under `data`, with ids made unique; DataError if it is absent or broken."""
     from chimed.evalsets import read_items
 
-    folder = data / name
-    if not folder.is_dir():
-        raise DataError(
-            f"{folder}: no such folder. --data needs one folder per set, as {name}/ with the upstream file."
-        )
     items = [
         Item(
             id=row.id, set=name, stem=row.stem, options=dict(row.options), answer=row.answer or None,
-            reference=row.reference, subject=row.subject or "", split=row.split or "test",
+            reference=row.reference, subject=row.subject or "", split=row.split,
         )
-        for row in read_items(folder)
+        for row in read_items(data, name)
     ]  # fmt: skip
     if not items:
-        raise DataError(f"{folder}: no item could be read. Put the upstream file of {name} there.")
+        raise DataError(f"{data / name}: no item could be read. Put the upstream file of {name} there.")
     return unique(items)
 
 

@@ -27,12 +27,13 @@ def contaminated(paths: Sequence[Path]) -> set[tuple[str, str]]:
         table = pq.read_table(file)
         if not {"set", "item"} <= set(table.column_names):
             raise DataError(f"{file}: expected the columns set and item, found {', '.join(table.column_names)}.")
-        flags = (
-            table.column("contaminated").to_pylist() if "contaminated" in table.column_names else [True] * len(table)
-        )
-        pairs = zip(table.column("set").to_pylist(), table.column("item").to_pylist(), flags, strict=True)
-        found |= {(str(name), str(item)) for name, item, flag in pairs if flag}
+        found |= {(row["set"], row["item"]) for row in table.to_pylist() if _trained_on(row)}
     return found
+
+
+def _trained_on(row: dict[str, Any]) -> bool:
+    """A hit counts if it is one by the guard's rule and its record was published, not dropped."""
+    return bool(row.get("contaminated", True) and row.get("published", True))
 
 
 def parts(

@@ -13,7 +13,7 @@ from qilin_stages.evals.choice import MISSING, Judged, aggregate, canonical, con
 from qilin_stages.evals.floors import choice_floors, text_floors
 from qilin_stages.evals.generate import loops
 from qilin_stages.evals.task import Answer, Item, Mode, Row
-from qilin_stages.evals.text import METRICS, bleu, definition, score
+from qilin_stages.evals.text import METRICS, ORDERS, bleu, definition, score
 
 
 def choice_row(item: Item, answer: Answer, judged: Judged) -> Row:
@@ -101,7 +101,7 @@ def judge_text(items: Sequence[Item], answers: Mapping[str, Answer], protocol: M
 def summarise_text(rows: Sequence[Row], protocol: Mode) -> dict[str, Any]:
     """BLEU-1/4 and ROUGE-1/2/L with bootstrap intervals, lengths, and the signature of the definition."""
     how = definition(protocol)
-    counts = np.array([row["counts"] for row in rows], dtype=np.int64).reshape(len(rows), -1)
+    counts = np.array([row["counts"] for row in rows], dtype=np.int64).reshape(len(rows), 2 + 2 * ORDERS)
     figures: dict[str, Any] = {}
     for order, name in ((1, "bleu1"), (4, "bleu4")):
         figures[name] = bleu(counts.sum(axis=0), order, how.smoothed) if len(rows) else 0.0

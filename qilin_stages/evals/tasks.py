@@ -188,8 +188,7 @@ class CEval:
         out: dict[str, dict[str, str]] = defaultdict(dict)
         for row in rows:
             if row["split"] == "test":
-                number = str(len(out[row["subject"]]))
-                out[row["subject"]][number] = row["extracted"] or ""
+                out[row["subject"]][row["id"].rsplit("/", 1)[-1]] = row["extracted"] or ""
         return dict(sorted(out.items()))
 
 
