@@ -59,7 +59,7 @@ def complete(folder: Path, manifest: Manifest) -> Manifest:
         manifest = _with(manifest, folder, name)
     write_text(folder / "report.html", report.render(folder, manifest))
     manifest = _with(manifest, folder, "report.html")
-    lines = [f"{entry.sha256}  {entry.path}" for entry in manifest.files if not entry.path.startswith(LOCAL_ONLY)]
+    lines = [f"{entry.sha256}  {entry.path}" for entry in manifest.files if entry.path.split("/")[0] not in LOCAL_ONLY]
     lines.append(f"{hashlib.sha256(manifest.dumps().encode('utf-8')).hexdigest()}  {MANIFEST}")
     write_text(folder / SUMS, "\n".join(sorted(lines, key=lambda line: line.split("  ", 1)[1])) + "\n")
     return manifest

@@ -21,7 +21,7 @@ from chimed.parquet import read_batches
 from chimed.records import RELEASE_NAMES, Domain, Frozen, Kind, Split
 
 MANIFEST = "manifest.json"
-LOCAL_ONLY = ("lost/", "origin/", "samples/")
+LOCAL_ONLY = ("lost", "origin", "samples")
 
 
 class FileEntry(Frozen):

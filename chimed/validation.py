@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from chimed.parquet import published_schema, read_batches, sha256_of
 from chimed.records import REASONS, ROW_MODELS
-from chimed.release import MANIFEST, Release
+from chimed.release import LOCAL_ONLY, MANIFEST, Release
 
 MOST = 20  # problems of one kind that are listed
 EVERY = 97  # every so many rows one is held against the pydantic model as a whole
@@ -32,7 +32,7 @@ def _files(release: Release, report: Callable[..., None]) -> Iterator[str]:
         report(number, len(entries), f"checksum {entry.path}")
         path = release.path / entry.path
         if not path.is_file():
-            if not entry.path.startswith(("lost/", "origin/")):
+            if entry.path.split("/")[0] not in LOCAL_ONLY:
                 yield f"{entry.path}: missing. Copy it again or rebuild."
         elif path.stat().st_size != entry.bytes or sha256_of(path) != entry.sha256:
             yield f"{entry.path}: bytes differ from the manifest. Copy it again or rebuild."

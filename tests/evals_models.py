@@ -97,7 +97,9 @@ def exam_items(count: int = 10) -> list[Item]:
     drugs = dict(zip("ABCDE", "青霉素 红霉素 四环素 庆大霉素 氯霉素".split(), strict=True))
     keys = ["A", "C", "ABD", "E", "B"]
     return [
-        Item(f"q{i}", "cmexam_test", f"患者头痛{i}，用药", drugs, keys[i % 5], None if i % 4 == 3 else f"青霉素用药{i}。")
+        Item(
+            f"q{i}", "cmexam_test", f"患者头痛{i}，用药", drugs, keys[i % 5], None if i % 4 == 3 else f"青霉素用药{i}。"
+        )
         for i in range(count)
     ]
 

@@ -111,7 +111,8 @@ def test_answers_are_kept_and_the_key_is_not(server: Server, tmp_path: Path, mon
 
 
 @pytest.mark.parametrize(
-    "fault", [(503, {}, b"busy"), (429, {"Retry-After": "0"}, b"{}"), (200, {}, b"<html>"), (200, {}, b"[]"), (0, {}, None)]
+    "fault",
+    [(503, {}, b"busy"), (429, {"Retry-After": "0"}, b"{}"), (200, {}, b"<html>"), (200, {}, b"[]"), (0, {}, None)],
 )
 def test_a_passing_fault_is_retried(server: Server, tmp_path: Path, fault: Reply) -> None:
     server.respond = lambda path, body, count: fault if count < 3 else good(path, body, count)

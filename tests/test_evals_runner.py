@@ -143,7 +143,9 @@ class Counting:
                 for r in requests]  # fmt: skip
 
 
-def test_failed_items_are_asked_again_and_finished_ones_are_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_items_are_asked_again_and_finished_ones_are_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(answers, "PART", 1)
     model, asked = Counting(), [Request(x, x) for x in "abc"]
     assert answers.ask(model, asked, tmp_path, lambda *_: None)["b"].error == "timeout"
@@ -193,7 +195,8 @@ def test_shifts_move_text_and_key_together() -> None:
 def test_order_robustness_of_a_model_that_always_says_a() -> None:
     fixed = [Item(str(i), "s", "?", dict(zip("AB", "甲乙", strict=True)), "AB"[i % 2]) for i in range(4)]
     runs = [
-        [{"extracted": "A", "score": 100.0 if order.shifted(i, k).answer == "A" else 0.0} for i in fixed] for k in (0, 1)
+        [{"extracted": "A", "score": 100.0 if order.shifted(i, k).answer == "A" else 0.0} for i in fixed]
+        for k in (0, 1)
     ]
     figures = order.robustness(fixed, runs)
     assert (figures["mean_accuracy"], figures["right_in_all"], figures["flip_rate"]) == (50, 0, 100)

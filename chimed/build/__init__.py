@@ -98,7 +98,7 @@ class _Build:
         recipe = self.order.recipe
         read = self._parse()
         lanes, guarded = self._transform(read)
-        facts = select.deduplicate(lanes, recipe.dedup, self._folder("dedup"), None, self.order.report)
+        facts = select.deduplicate(lanes, recipe.dedup, self._folder("dedup"), self.against, self.order.report)
         excluded = self._excluded()
         select.exclude(lanes, excluded)
         times = select.mix(lanes, recipe.mixture, recipe.seed)
@@ -184,15 +184,16 @@ class _Build:
         return sorted({*self.order.exclude, *carried})
 
     def _write(self, lanes: Lanes, times: dict[str, int], steps: dict[str, Any], excluded: list[str]) -> Release:
-        folder = self._folder("release")
+        folder, recipe = self._folder("release"), self.order.recipe
         files, counts = write.write_data(folder, lanes, self.split, times)
         ledger = write.accounts(lanes, counts)
         files += write.write_sides(folder, lanes)
         files += [write_samples(folder, lanes, self.parsed), *write_overlap(folder, lanes)]
+        files += write.write_sketches(folder, lanes, self.split, recipe.dedup, times)
         entries = source_entries(self.inputs, self.files, lanes, ledger, counts)
         size = sum(file.bytes for file in files if file.path.startswith("data/"))
         manifest = Manifest(
-            name=RELEASE_NAMES[self.split], split=self.split, version=self.order.recipe.version,
+            name=RELEASE_NAMES[self.split], split=self.split, version=recipe.version,
             rows=sum(account.records for account in ledger), bytes=size, files=files,
             sources=entries, settings=self._said(), versions=versions(), steps=steps, excluded=excluded,
         )  # fmt: skip

@@ -13,10 +13,11 @@ import numpy.typing as npt
 from chimed import dedup, staging
 from chimed.build.lanes import SAMPLED, TRAIN, VALIDATION, Lanes
 from chimed.recipe import Dedup, Mixture, Share
+from chimed.release import Release
 
 
 def deduplicate(
-    lanes: Lanes, words: Dedup, work: Path, against: dedup.Against | None, report: Callable[..., None]
+    lanes: Lanes, words: Dedup, work: Path, against: Release | None, report: Callable[..., None]
 ) -> dict[str, Any]:
     """Lose the duplicates among the live rows; returns what the manifest says of it."""
     if words.method == "off":
@@ -24,13 +25,16 @@ def deduplicate(
     alive = lanes.alive()
     settings = dedup.NearSettings.preset(words.preset, words.threshold, words.numbers)
     find = dedup.near if words.method == "near" else dedup.exact
-    found = find(lanes.texts, settings, work, against=against, progress=report)
+    earlier = dedup.Earlier(against) if against else None
+    found = find(lanes.texts, settings, work, against=earlier, progress=report)
     for code, reason in enumerate(dedup.REASONS):
         if reason:
             lanes.lose(alive[np.flatnonzero(found.reason == code)], reason)
     lanes.twin[alive] = np.where(found.twin >= 0, alive[np.maximum(found.twin, 0)], found.twin)
     lanes.cluster[alive] = np.where(found.cluster >= 0, alive[np.maximum(found.cluster, 0)], alive)
     lanes.similarity[alive] = found.similarity
+    if earlier is not None:
+        lanes.released = earlier.ids(np.unique(-2 - found.twin[found.twin < -1]))
     return {"method": words.method} | asdict(settings) | {"saved_by_numbers": found.saved}
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from chimed import dedup
 from chimed.build import rows
 from chimed.build.lanes import LOST, TRAIN, VALIDATION, Lanes
 from chimed.ledger import Account
 from chimed.parquet import Shard, published_schema, write_one, write_shards
+from chimed.recipe import Dedup
 from chimed.records import REASONS, Split
 from chimed.release import FileEntry
 
@@ -38,6 +40,23 @@ def write_sides(folder: Path, lanes: Lanes) -> list[FileEntry]:
     lost = write_one(folder / "lost" / "part-00000.parquet", rows.losses(lanes), rows.LOSSES)
     origin = write_one(folder / "origin" / "part-00000.parquet", rows.origins(lanes), rows.ORIGIN)
     return [entry(lost, folder), entry(origin, folder)]
+
+
+def write_sketches(folder: Path, lanes: Lanes, split: Split, words: Dedup, times: dict[str, int]) -> list[FileEntry]:
+    """Write sketches/ in the order of the shards (all train, then all validation), for later releases and anyone's
+    datasketch. The 9,000 hashes of `lee2022` would outweigh the texts: it publishes the default's 128.
+    """
+    if words.method == "off":
+        return []
+    preset = "default" if words.preset == "lee2022" else words.preset
+    settings = dedup.NearSettings.preset(preset, words.threshold, words.numbers)
+    batches = (
+        dedup.compared(batch, split)
+        for fate, _ in PARTS
+        for lane in lanes.lanes
+        for batch in rows.published(lanes, lane, split, fate, times.get(lane.source.name, 1) if fate == TRAIN else 1)
+    )
+    return [entry(dedup.write_sketches(folder / "sketches" / "part-00000.parquet", batches, settings), folder)]
 
 
 def entry(shard: Shard, folder: Path) -> FileEntry:

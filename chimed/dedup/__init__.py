@@ -4,6 +4,6 @@ from chimed.dedup.exact import exact
 from chimed.dedup.found import REASONS, Found
 from chimed.dedup.near import Against, near
 from chimed.dedup.settings import NearSettings
-from chimed.dedup.sketches import compared, write_sketches
+from chimed.dedup.sketches import Earlier, compared, write_sketches
 
-__all__ = ["REASONS", "Against", "Found", "NearSettings", "compared", "exact", "near", "write_sketches"]
+__all__ = ["REASONS", "Against", "Earlier", "Found", "NearSettings", "compared", "exact", "near", "write_sketches"]

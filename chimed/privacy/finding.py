@@ -69,11 +69,20 @@ _GROUPS = (
     Group(_DIGIT, _DIGITS, _LONG_NUMBER.search, patterns.DIGIT_RULES),
     Group(_DIGIT, frozenset("生诞Bb"), _words("出生 生日 生于 生人 日生 月生 DOB dob irth 诞辰"), patterns.DOB_RULES),
     Group(_LETTER, frozenset("@＠tT"), _words("@ ＠ (at) [at] (AT) （at）"), patterns.EMAIL_RULES),
-    Group(_LETTER, frozenset(".．:：wWｗ"), _words("www .com .cn :// .net .org WWW ：// ｗｗｗ ．ｃ ．com"), patterns.URL_RULES),
+    Group(
+        _LETTER,
+        frozenset(".．:：wWｗ"),
+        _words("www .com .cn :// .net .org WWW ：// ｗｗｗ ．ｃ ．com"),
+        patterns.URL_RULES,
+    ),
     Group(
         0,
         frozenset("信xXｘＸ号加tnTN"),
-        _words("微信 公众号 wx WX vx VX Vx Wx 薇信 威信 V信 v信 加V 加v 加微 加我V 加我v echat eChat ECHAT eixin EIXIN ＶＸ ｖｘ ＷＸ", "微 信", "微\u3000信"),
+        _words(
+            "微信 公众号 wx WX vx VX Vx Wx 薇信 威信 V信 v信 加V 加v 加微 加我V 加我v echat eChat ECHAT eixin EIXIN ＶＸ ｖｘ ＷＸ",
+            "微 信",
+            "微\u3000信",
+        ),
         patterns.WECHAT_RULES,
     ),
     Group(_DIGIT | _LETTER, frozenset(patterns.PROVINCES), _PLATE_START.search, patterns.PLATE_RULES),
@@ -99,9 +108,7 @@ _NAME_HEAD = re.compile(
 )
 _SEXES = frozenset("男女岁龄月")
 _PLACE_ENDS = frozenset("路街道巷弄区园村寓苑同居住址籍")
-_PLACE = re.compile(
-    r"[路街道巷弄区园村寓苑同居住址籍](?:(?<=[居住址籍])|[\s东南西北中段]{0,3}[0-9０-９])"
-)
+_PLACE = re.compile(r"[路街道巷弄区园村寓苑同居住址籍](?:(?<=[居住址籍])|[\s东南西北中段]{0,3}[0-9０-９])")
 
 
 def _may_name(text: str, present: set[str]) -> bool:

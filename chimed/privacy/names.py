@@ -6,7 +6,18 @@ import re
 from collections.abc import Iterator
 
 from chimed.privacy.lexicon import (
-    CLEAR, COMMON_WORD, COMPOUND, GIVEN, ILLNESS, NEVER_ALONE, PLAIN_WORD, REFUSED, SURNAMES, UNLIKELY, WISHES, is_word,
+    CLEAR,
+    COMMON_WORD,
+    COMPOUND,
+    GIVEN,
+    ILLNESS,
+    NEVER_ALONE,
+    PLAIN_WORD,
+    REFUSED,
+    SURNAMES,
+    UNLIKELY,
+    WISHES,
+    is_word,
 )  # fmt: skip
 from chimed.privacy.spans import Span, boundary
 

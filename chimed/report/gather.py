@@ -100,7 +100,9 @@ def overlap(folder: Path) -> list[dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for batch in read_batches(path):
         for row in batch.to_pylist():
-            entry = found.setdefault(row["set"], {"set": row["set"], "items": 0, "contaminated": 0, "clean": [0] * 10, "leaks": [0] * 10})
+            entry = found.setdefault(
+                row["set"], {"set": row["set"], "items": 0, "contaminated": 0, "clean": [0] * 10, "leaks": [0] * 10}
+            )
             entry["items"] += 1
             entry["contaminated"] += row["contaminated"]
             entry["leaks" if row["contaminated"] else "clean"][min(9, int(row["coverage"] * 10))] += 1
