@@ -9,8 +9,8 @@ from pathlib import Path
 
 from chimed.readers.files import BLOCK, MAX_RAW, Block, blocks, open_text, too_long
 
-# more than three Chinese characters in UTF-8 on end; in GB18030 text this is a string of rare characters
-_UTF8_RUN = re.compile(rb"[\xe4-\xe9][\x80-\xbf][\x80-\xbf][\xe4-\xe9][\x80-\xbf][\x80-\xbf][\xe4-\xe9][\x80-\xbf]{2}")
+# three Chinese characters in UTF-8 on end; as GB18030 they would be a string of rare characters
+_UTF8_RUN = re.compile(rb"(?:[\xe4-\xe9][\x80-\xbf]{2}){3}")
 
 Bad = dict[int, tuple[str, str]]
 
@@ -36,7 +36,7 @@ def text_lines(path: Path, encoding: str, bad: Bad) -> Iterator[list[str]]:
 
 def _whole(block: Block, encoding: str) -> list[str] | None:
     """All lines at once where nothing is wrong with any."""
-    if block.cut or b"\0" in block.data or (encoding == "gb18030" and _UTF8_RUN.search(block.data)):
+    if block.cut or b"\0" in block.data or (encoding == "gb18030" and _has_utf8(block.data)):
         return None
     try:
         text = block.data.decode(encoding)
@@ -69,6 +69,16 @@ def _why(line: bytes, offset: int, encoding: str) -> str:
     if encoding == "gb18030" and (run := _UTF8_RUN.search(line)) and _decodes(line, "utf-8"):
         return f"UTF-8 text in a GB18030 file at byte {offset + run.start()}"
     return ""
+
+
+def _has_utf8(data: bytes) -> bool:
+    """Whether three Chinese characters in UTF-8 may stand somewhere; as `_UTF8_RUN`, many times faster."""
+    import numpy as np
+
+    high = np.frombuffer(data, np.uint8) >> 4
+    lead, follow = high == 0xE, (high & 0xC) == 0x8
+    one = lead[:-2] & follow[1:-1] & follow[2:]
+    return bool((one[:-6] & one[3:-3] & one[6:]).any())
 
 
 def _decodes(line: bytes, encoding: str) -> bool:

@@ -32,7 +32,7 @@ def parse(row: Row) -> Dialogue:
 
 
 def _dialogue(asked: str, answer: str, value: Any) -> Dialogue:
-    return turns.dialogue((("user", asked), ("assistant", answer)), metadata=turns.department(value))
+    return Dialogue.model_validate(instructions.one_turn(asked, answer, (), {"metadata": turns.department(value)}))
 
 
 source = Source(

@@ -29,7 +29,7 @@ def text_of(value: Any, empty: str, name: str) -> str:
 
 
 def pair(value: Any, asks: str, answers: str) -> tuple[str, str]:
-    """Question and answer of a row by the names of their fields."""
+    """Question and answer of a row by the names of their fields, neither of them blank."""
     if not isinstance(value, dict) or asks not in value or answers not in value:
         raise Skip("wrong_shape", f"no fields {asks} and {answers}")
     return text_of(value[asks], "empty_question", asks), text_of(value[answers], "empty_answer", answers)
@@ -37,13 +37,20 @@ def pair(value: Any, asks: str, answers: str) -> tuple[str, str]:
 
 def single(question: str, answer: str, repairs: tuple[str, ...] = (), **fields: Any) -> Instruction:
     """An Instruction of one turn, both sides stripped."""
+    return Instruction.model_validate(one_turn(question, answer, repairs, fields))
+
+
+def one_turn(question: str, answer: str, repairs: tuple[str, ...], fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a record of one turn, both sides stripped; Skip where nothing is left of one."""
     asked, said = question.strip(), answer.strip()
     if not asked or not said:
         raise Skip("empty_answer" if asked else "empty_question", "only white space is left")
-    if asked != question or said != answer:
+    if len(asked) != len(question) or len(said) != len(answer):
         repairs = tuple(sorted({*repairs, "stripped"}))
-    messages = ({"role": "user", "content": asked}, {"role": "assistant", "content": said})
-    return Instruction.model_validate({"messages": messages, "repairs": repairs, **fields})
+    fields["messages"] = ({"role": "user", "content": asked}, {"role": "assistant", "content": said})
+    if repairs:
+        fields["repairs"] = repairs
+    return fields
 
 
 def alpaca(value: Any, suffix: str = "", strip_label: bool = False) -> Instruction:
@@ -54,7 +61,8 @@ def alpaca(value: Any, suffix: str = "", strip_label: bool = False) -> Instructi
     if isinstance(given, str) and given and strip_label:
         plain = _LABEL.sub("", given)
         repairs, given = ("removed_label",) if plain != given else (), plain
-    return single(joined(question, given), answer, repairs, upstream_id=turns.identity(value.get("id")))
+    fields = {"upstream_id": turns.identity(value["id"])} if "id" in value else {}
+    return single(joined(question, given) if given else question, answer, repairs, **fields)
 
 
 def unescaped(text: str) -> str:

@@ -12,6 +12,7 @@ from chimed.source import Skip
 _ROLES: dict[str, Role] = dict.fromkeys(("human", "user", "input", "病人", "患者", "提问者"), "user")
 _ROLES |= dict.fromkeys(("assistant", "gpt", "output", "bot", "医生"), "assistant")
 _ROLES["system"] = "system"
+_ABOUT = {"department": "department", "科室": "department", "cate1": "cate1", "cate2": "cate2"}
 _PREFIX = re.compile(r"\s*(病人|患者|医生)[：:]")
 
 Turn = tuple[Role, Any]
@@ -115,5 +116,4 @@ def department(value: Any) -> dict[str, str]:
     """Departments and categories of a row, for its metadata."""
     if not isinstance(value, dict):
         return {}
-    names = {"department": "department", "科室": "department", "cate1": "cate1", "cate2": "cate2"}
-    return {key: value[name] for name, key in names.items() if isinstance(value.get(name), str) and value[name]}
+    return {_ABOUT[name]: text for name, text in value.items() if name in _ABOUT and isinstance(text, str) and text}
