@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chimed.clean import DEFAULT, STEPS, clean, step
+from chimed.clean import DEFAULT, STEPS, boilerplate, clean, step
 
 GOLD = [
     (line.split("\t")[0], line.split("\t")[-1])
@@ -119,6 +119,36 @@ def test_text_about_programs_keeps_tags_and_escapes() -> None:
     assert clean(texts, ["user", "assistant"]).texts == texts
     code = r'print("a\n")'
     assert clean(["用python打印", code], ["user", "assistant"]).texts[1] == code
+
+
+def test_width() -> None:
+    assert one("１．患者体温３８．５℃．早泄．") == "1.患者体温38.5℃．早泄．"
+    assert one("［规格］０．１ｇ；｛甲｝（２）～３") == "［规格］0.1g；｛甲｝（2）～3"
+    texts = ["把下列全角字符转换为半角字符：ＡＢＣ１２３", "ABC123"]
+    assert clean(texts, ["user", "assistant"]).texts == texts
+
+
+def test_boilerplate_is_found_by_repeats_and_taken_off_the_ends() -> None:
+    opening, closing = "感谢您的信任，病情资料我已详细阅读。", "祝您早日康复！"
+    advice = ["建议查血常规。", "多饮水，必要时服布洛芬0.2g。"]
+    texts = [f"{opening}{advice[i % 2]}{i}号。{closing}" for i in range(60)]
+    found = boilerplate([texts[:20], texts[20:]])
+    assert found == {opening, closing} == boilerplate([texts[40:], texts[:40]])
+    cleaned = clean([texts[1]], ["assistant"], boilerplate=found)
+    assert cleaned == ([f"{advice[1]}1号。"], ("boilerplate",))
+    assert clean(cleaned.texts, ["assistant"], boilerplate=found).touched == ()
+    assert clean([closing], ["assistant"], boilerplate=found).texts == [closing]
+    assert boilerplate([texts[:49]]) == frozenset()
+
+
+def test_repeated_advice_doses_and_drugs_are_never_boilerplate() -> None:
+    repeated = [
+        "建议您到医院检查血常规。",
+        "希望对您有帮助，每次2片。",
+        "祝您健康，记得一日三次。",
+        "欢迎咨询ABC药房。",
+    ]
+    assert boilerplate([[text] * 200 for text in repeated]) == frozenset()
 
 
 def test_controls_and_spaces() -> None:

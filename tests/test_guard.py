@@ -6,7 +6,7 @@ import random
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -40,8 +40,7 @@ class Item:
     id: str
     stem: str
     options: tuple[tuple[str, str], ...] = ()
-    kind: str = "choice"
-    answer: str = ""
+    kind: Literal["choice", "free"] = "choice"
     reference: str | None = None
 
 
@@ -56,7 +55,7 @@ def written(count: int = 300) -> list[Item]:
     seed = random.Random(7)
     stems = sorted({filled(VIGNETTE, seed) for _ in range(count)})
     items = [
-        Item("exam", str(i), stem, tuple(zip("ABCDE", seed.sample(DISEASES, 5), strict=True)), answer="A")
+        Item("exam", str(i), stem, tuple(zip("ABCDE", seed.sample(DISEASES, 5), strict=True)))
         for i, stem in enumerate(stems)
     ]
     items.append(Item("exam", "short", "正常成人心率为", (("A", "60次"), ("B", "75～100次"), ("C", "120次"))))

@@ -40,6 +40,7 @@ _PROGRAM = re.compile(
     r"|java|javascript|c\+\+|php|bash|linux|printf|console\.log)(?![a-z])|网页|前端|代码|编程|程序设计|正则|转义|换行符|标签",
     re.IGNORECASE,
 )
+_WIDTHS = re.compile("[全半]角")
 _RESIDUE = re.compile(r"[<&\\]")
 _ROUNDS = 8
 
@@ -74,6 +75,8 @@ def clean(
     chain = [name for name in _CHARACTERS if name in steps]
     if _about_programs(texts):
         chain = [name for name in chain if name not in {"markup", "escapes"}]
+    if any(_WIDTHS.search(text) for text in texts):  # an exercise in converting them
+        chain = [name for name in chain if name != "width"]
     out = [_settle(text, chain, touched) for text in texts]
     if "script" in steps:
         out = _changed("script", out, simplify_record(out, roles, pair=pair), touched)

@@ -1,10 +1,10 @@
 """Full-width ASCII to ASCII, one character for one character, where Chinese typography does not want it wide.
 
 Folded: letters, digits and the signs that stand in numbers, formulas and identifiers
-(％＋－＝／．＜＞＆＃＊＠＿＂＇［］｛｝｜＾).
-Left as they are: the punctuation of Chinese running text （，；：？！）～, because folding it would turn a Chinese
+(％＋－＝／．＜＞＆＃＊＠＿＂＇｜＾).
+Left as they are: the punctuation of Chinese running text ，；：？！（）［］｛｝～, because folding it would turn a Chinese
 sentence into a mixed one and `10～15mg` is how Chinese writes a range; and ＼ ｀ ＄, whose ASCII forms would start an
-escape, a code span or a formula.
+escape, a code span or a formula. ． is folded beside a digit or a Latin letter; elsewhere it ends a Chinese sentence.
 Compatibility forms such as ℃ ㎎ Ⅲ ① ² are no full-width ASCII and stay (no NFKC anywhere).
 """
 
@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import re
 
-_LEFT = "，；：？！（）～＼｀＄"
-_TABLE = {0xFEE0 + code: code for code in range(0x21, 0x7F) if chr(0xFEE0 + code) not in _LEFT}
-_WIDE = re.compile("[" + "".join(re.escape(chr(code)) for code in _TABLE) + "]")
+_LEFT = "，；：？！（）［］｛｝～＼｀＄"
+_FOLDED = "".join(chr(0xFEE0 + code) for code in range(0x21, 0x7F) if chr(0xFEE0 + code) not in _LEFT + "．")
+_LATIN = "[0-9A-Za-z０-９Ａ-Ｚａ-ｚ]"
+_WIDE = re.compile(f"[{_FOLDED}]|．(?={_LATIN})|(?<={_LATIN})．")
 
 
 def width(text: str) -> str:

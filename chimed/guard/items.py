@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import cache
-from typing import Any, Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ _LONGEST = 4
 
 
 class EvalItem(Protocol):
-    """What the guard needs to know of an evaluation item; `reference` is the free answer or the explanation, if any."""
+    """What the guard needs to know of an evaluation item."""
 
     @property
     def set(self) -> str:
@@ -30,30 +30,29 @@ class EvalItem(Protocol):
         """Unique in its set."""
 
     @property
+    def kind(self) -> Literal["choice", "free"]:
+        """Multiple choice, or a question with a free answer."""
+
+    @property
     def stem(self) -> str:
         """The question."""
 
     @property
-    def options(self) -> Sequence[Any]:
-        """Texts, or pairs of letter and text."""
+    def options(self) -> Sequence[tuple[str, str]]:
+        """Pairs of letter and text."""
 
     @property
-    def kind(self) -> str:
-        """`choice` or `free`."""
+    def reference(self) -> str | None:
+        """The reference answer or the explanation."""
 
 
 def parts_of(item: EvalItem) -> Iterator[tuple[int, str]]:
-    """The texts of an item that may leak, each with its role."""
+    """The texts of an item that may leak, each with its role; the stem first."""
     yield STEM, item.stem
-    for option in item.options:
-        yield OPTION, option if isinstance(option, str) else option[1]
-    for name in ("reference", "explanation"):
-        text = getattr(item, name, None)
-        if text:
-            yield ANSWER, text
-    answer = getattr(item, "answer", None)
-    if item.kind == "free" and answer and not getattr(item, "reference", None):
-        yield ANSWER, answer
+    for _, text in item.options:
+        yield OPTION, text
+    if item.reference:
+        yield ANSWER, item.reference
 
 
 def codes(text: str) -> NDArray[np.uint32]:
