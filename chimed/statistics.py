@@ -57,7 +57,7 @@ def stats(
 ) -> dict[str, Any]:
     """One entry per source and a total: samples, tokens (with a tokenizer), megabytes, the paper's, upstream's rows."""
     known = source.discover()
-    rows = []
+    rows: list[dict[str, Any]] = []
     for number, entry in enumerate(release.manifest.sources, start=1):
         report(number, len(release.manifest.sources), f"count {entry.source}")
         tokens = sum(map(count, texts(release, entry.source))) if count else None
@@ -69,13 +69,13 @@ def stats(
             "upstream_rows": upstream.expected if upstream else None,
             "note": _note(entry.read, upstream.expected if upstream else None),
         })  # fmt: skip
-    samples, tokens, size = TOTALS[release.split]
+    paper_samples, paper_tokens, paper_size = TOTALS[release.split]
     return {
         "split": release.split, "release": release.manifest.name, "sources": rows,
         "total": {
             "samples": sum(row["samples"] for row in rows), "megabytes": round(sum(r["megabytes"] for r in rows), 3),
             "tokens": sum(row["tokens"] for row in rows) if count else None,
-            "paper_samples": samples, "paper_tokens": tokens, "paper_megabytes": size,
+            "paper_samples": paper_samples, "paper_tokens": paper_tokens, "paper_megabytes": paper_size,
         },
     }  # fmt: skip
 

@@ -50,7 +50,7 @@ class Lane:
 class Lanes:
     """All lanes and what was decided so far; arrays are indexed by global row number.
 
-    `twin` is a row, -1 for none, or -2 - k for row k of an earlier release, whose id is then in `released`.
+    `twin` is a row or -1; a row lost to one of an earlier release has that one's id in `released`.
     """
 
     lanes: list[Lane]
@@ -74,7 +74,7 @@ class Lanes:
     def twin_of(self, row: int) -> str | None:
         """Address of the twin that a lost row was lost to."""
         twin = int(self.twin[row])
-        return self.id(twin) if twin >= 0 else self.released.get(-2 - twin)
+        return self.id(twin) if twin >= 0 else self.released.get(row)
 
     def alive(self) -> npt.NDArray[np.int64]:
         """Global numbers of the rows that are still in, in rank order."""

@@ -25,17 +25,15 @@ def deduplicate(
     alive = lanes.alive()
     settings = dedup.NearSettings.preset(words.preset, words.threshold, words.numbers)
     find = dedup.near if words.method == "near" else dedup.exact
-    earlier = dedup.Earlier(against) if against else None
-    found = find(lanes.texts, settings, work, against=earlier, progress=report)
+    found = find(lanes.texts, settings, work, against=against, progress=report)
     for code, reason in enumerate(dedup.REASONS):
         if reason:
             lanes.lose(alive[np.flatnonzero(found.reason == code)], reason)
-    lanes.twin[alive] = np.where(found.twin >= 0, alive[np.maximum(found.twin, 0)], found.twin)
-    lanes.cluster[alive] = np.where(found.cluster >= 0, alive[np.maximum(found.cluster, 0)], alive)
+    lanes.twin[alive] = np.where(found.twin >= 0, alive[np.maximum(found.twin, 0)], -1)
+    lanes.released = {int(alive[row]): name for row, name in found.released.items()}
+    lanes.cluster[alive] = alive[found.cluster]
     lanes.similarity[alive] = found.similarity
-    if earlier is not None:
-        lanes.released = earlier.ids(np.unique(-2 - found.twin[found.twin < -1]))
-    return {"method": words.method} | asdict(settings) | {"saved_by_numbers": found.saved}
+    return {"method": words.method} | asdict(settings) | {"saved_by_numbers": found.saved_by_numbers}
 
 
 def exclude(lanes: Lanes, names: Collection[str]) -> None:

@@ -29,7 +29,7 @@ def sources(place: From = None, as_json: Json = False) -> None:
     from chimed.records import SPLITS
 
     root = place or Path("upstream")
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name, entry in sorted(known_sources(()).items()):
         splits = [split for split in SPLITS if split in entry.serves]
         present = root.is_dir() and any(find([entry], split, root)[0] for split in splits)
@@ -89,7 +89,7 @@ def _order(split: SplitName, place: Path | None, sample: bool, **said: Any) -> A
     evals = said.pop("evals") or root / "eval"
     splits = SPLITS if split == "all" else (split,)
     only = tuple(name.strip() for name in (said.pop("only") or "").split(",") if name.strip())
-    return Order(splits=splits, root=root, evals=evals, only=only, **said)  # type: ignore[arg-type]
+    return Order(splits=splits, root=root, evals=evals, only=only, **said)
 
 
 def _excluded(words: str | None) -> tuple[str, ...]:

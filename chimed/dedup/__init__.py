@@ -2,8 +2,8 @@
 
 from chimed.dedup.exact import exact
 from chimed.dedup.found import REASONS, Found
-from chimed.dedup.near import Against, near
+from chimed.dedup.near import near
 from chimed.dedup.settings import NearSettings
-from chimed.dedup.sketches import Earlier, compared, write_sketches
+from chimed.dedup.sketches import compared, write_sketches
 
-__all__ = ["REASONS", "Against", "Earlier", "Found", "NearSettings", "compared", "exact", "near", "write_sketches"]
+__all__ = ["REASONS", "Found", "NearSettings", "compared", "exact", "near", "write_sketches"]
