@@ -18,7 +18,7 @@ import orjson
 
 from chimed.errors import DataError
 from chimed.readers import Delimited, FirstOf, JsonRows, Sniffed, Workbook
-from chimed.readers.files import fault_of
+from chimed.readers.files import ZIP, fault_of
 from chimed.source import BadRow, Reader, Row, Skip
 from chimed.sources import choices, instructions
 
@@ -164,7 +164,7 @@ def _ceval(place: Path, name: str) -> Iterator[EvalItem]:
     """C-Eval out of its archive, member by member; nothing is unpacked to disk, every cell is text."""
     chinese = subject_names(place)
     for path in (file for file in _files(place) if file.suffix == ".zip"):
-        if fault := fault_of(place, path.name, None, archive=True):
+        if fault := fault_of(place, path.name, None, binary=ZIP):
             raise DataError(f"{name}, {fault}")
         try:
             with zipfile.ZipFile(path) as archive:

@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
@@ -181,6 +182,7 @@ def load(name: str) -> Source:
         raise UsageError(f"the source {name!r} of {_package(point)} is broken: {error!r}.") from error
 
 
+@cache
 def _offers() -> dict[str, EntryPoint]:
     offers: dict[str, EntryPoint] = {}
     for point in entry_points(group=GROUP):

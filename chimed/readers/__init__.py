@@ -8,9 +8,10 @@ from chimed.readers.files import FirstOf
 from chimed.readers.grouped import Grouped
 from chimed.readers.json_rows import JsonRows
 from chimed.readers.lines import Passages, TextLines
+from chimed.readers.parquet_rows import ParquetRows
 from chimed.readers.workbook import Workbook
 
 __all__ = [
-    "Blocks", "Columns", "Delimited", "Divided", "Either", "FirstOf", "Grouped", "JsonRows", "Passages", "Sniffed",
-    "TextLines", "Together", "Workbook",
+    "Blocks", "Columns", "Delimited", "Divided", "Either", "FirstOf", "Grouped", "JsonRows", "ParquetRows", "Passages",
+    "Sniffed", "TextLines", "Together", "Workbook",
 ]  # fmt: skip

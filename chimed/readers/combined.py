@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chimed.readers.files import fault_of, open_text
+from chimed.readers.files import ZIP, fault_of, open_text
 from chimed.source import BadRow, Reader, Row
 
 
@@ -81,7 +81,7 @@ class Sniffed:
         """Faults of all files, each by its own kind."""
         faults = []
         for file in files:
-            fault = fault_of(folder, file, root, archive=self.workbook is not None)
+            fault = fault_of(folder, file, root, binary=ZIP if self.workbook else None)
             faults += [fault] if fault else self._of(folder, file).faults(folder, [file], root)
         return faults
 
@@ -97,7 +97,7 @@ class Sniffed:
     def _of(self, folder: Path, file: str) -> Reader:
         with open_text(folder / file) as opened:
             head = opened.read(4096)
-        if self.workbook is not None and head.startswith(b"PK\x03\x04"):
+        if self.workbook is not None and head.startswith(ZIP):
             return self.workbook
         return self.json if head.lstrip()[:1] in {b"[", b"{"} else self.text
 

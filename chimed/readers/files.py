@@ -19,8 +19,9 @@ MAX_RAW = 64 * 2**10
 
 BLOCK = 2**20
 BOM = b"\xef\xbb\xbf"
+ZIP = b"PK\x03\x04"
 _MAGIC = {
-    b"PK\x03\x04": "a zip archive or workbook", b"\x1f\x8b": "a gzip file", b"BZh": "a bzip2 file",
+    ZIP: "a zip archive or workbook", b"\x1f\x8b": "a gzip file", b"BZh": "a bzip2 file",
     b"\xfd7zXZ": "an xz file", b"\x28\xb5\x2f\xfd": "a zstd file", b"7z\xbc\xaf": "a 7z archive",
     b"Rar!": "a rar archive", b"PAR1": "a Parquet file", b"%PDF": "a PDF",
     b"\xff\xfe": "UTF-16 text", b"\xfe\xff": "UTF-16 text", b"\x00\x00\xfe\xff": "UTF-32 text",
@@ -62,10 +63,11 @@ def find(folder: Path, patterns: Patterns, leave_out: Sequence[str] = ()) -> lis
     return list(found)
 
 
-def fault_of(folder: Path, file: str, root: Path | None, *, archive: bool = False) -> str | None:
+def fault_of(folder: Path, file: str, root: Path | None, *, binary: bytes | None = None) -> str | None:
     """Why a file cannot be read at all, in words, or None: link, kind, permission, emptiness (design ruling 6).
 
     `root` is what the user gave as `--from`: links may lead inside it or into a Hugging Face cache (ruling 7).
+    `binary` is how a file begins that is no text and yet welcome.
     """
     path = folder / file
     if linked := _foreign_link(path, root or folder):
@@ -80,7 +82,7 @@ def fault_of(folder: Path, file: str, root: Path | None, *, archive: bool = Fals
             head = opened.read(4096)
     except OSError as error:
         return f"{file}: {error.strerror}. Make the file readable, or download it again."
-    return _fault_of_head(file, head, archive)
+    return _fault_of_head(file, head, binary)
 
 
 def _foreign_link(path: Path, root: Path) -> str | None:
@@ -91,10 +93,10 @@ def _foreign_link(path: Path, root: Path) -> str | None:
     return f"a link to {real}, outside of {home}. Copy the file there, or give its folder as --from."
 
 
-def _fault_of_head(file: str, head: bytes, archive: bool) -> str | None:
+def _fault_of_head(file: str, head: bytes, binary: bytes | None) -> str | None:
     if not head.removeprefix(BOM).strip() and len(head) < 4096:
         return f"{file}: the file is empty. Download it again."
-    if head.startswith(b"PK\x03\x04") and archive:
+    if binary and head.startswith(binary):
         return None
     for magic, words in _MAGIC.items():
         if head.startswith(magic):

@@ -34,7 +34,7 @@ class Workbook:
         return [fault for file in files if (fault := self._fault(folder, file, root))]
 
     def _fault(self, folder: Path, file: str, root: Path | None) -> str | None:
-        if fault := on_disk.fault_of(folder, file, root, archive=True):
+        if fault := on_disk.fault_of(folder, file, root, binary=on_disk.ZIP):
             return fault
         if words := _not_a_workbook(folder / file):
             return f"{file}: {words}"
