@@ -9,12 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from datasketch import MinHash, MinHashLSH
+from duplicates import are_duplicates, batches, corpus
 
 from chimed.dedup import NearSettings, compared, exact, near, write_sketches
 from chimed.dedup.normalise import normalised
 from chimed.dedup.signing import shingle_hash
 from chimed.parquet import published_schema, write_shards
-from tests.test_dedup_near import are_duplicates, batches, corpus
 
 
 @dataclass

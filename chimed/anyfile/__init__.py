@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -115,16 +116,31 @@ def read_texts(paths: Sequence[Path], column: str) -> Iterator[pa.RecordBatch]:
     row, found = 0, False
     for path in paths:
         for batch in _pairs(path, column):
-            numbers = pa.array(range(row, row + batch.num_rows)).cast(pa.string())
-            ids = batch.column("id").cast(pa.string()).fill_null("")
-            ids = pc.if_else(pc.equal(ids, ""), numbers, ids)
-            yield pa.record_batch({"id": ids, "text": texts(batch.column("text"), column)})
+            yield pa.record_batch({"id": _ids(batch.column("id"), row), "text": texts(batch.column("text"), column)})
             found |= batch.column("text").null_count < batch.num_rows
             row += batch.num_rows
     if row and not found:
         names = schema_of(paths).names
         if column not in names:
             raise DataError(f"{paths[0]}: no column {column!r}. It has: {', '.join(names)}. Name one with --column.")
+
+
+def read_ids(paths: Sequence[Path]) -> Iterator[pa.Array]:
+    """The ids that `read_texts` gives, alone."""
+    row = 0
+    for path in paths:
+        for batch in _pairs(path, None):
+            yield _ids(batch.column("id"), row)
+            row += batch.num_rows
+
+
+def require_text(paths: Sequence[Path], column: str) -> None:
+    """Raise DataError unless the column holds plain texts, which may be changed."""
+    for batch in read_table(paths, [column]):
+        kind = batch.schema.field(0).type
+        if not any(test(kind) for test in (pa.types.is_string, pa.types.is_large_string, pa.types.is_null)):
+            raise DataError(f"{paths[0]}: column {column!r} holds {kind}; only plain texts can be cut or changed.")
+        return
 
 
 def filter_rows(paths: Sequence[Path], keep: Sequence[bool], out: Path) -> int:
@@ -144,6 +160,12 @@ def rewrite(paths: Sequence[Path], out: Path, column: str, change: Callable[[lis
     schema = schema_of(paths)
     _field(schema, column, paths)
     return write_table(out, (_changed(batch, column, change) for batch in read_table(paths)), schema)
+
+
+def _ids(ids: pa.Array, row: int) -> pa.Array:
+    """Ids as strings; the row number where there is none."""
+    ids = ids.cast(pa.string()).fill_null("")
+    return pc.if_else(pc.equal(ids, ""), pa.array(np.arange(row, row + len(ids))).cast(pa.string()), ids)
 
 
 def _field(schema: pa.Schema, name: str, paths: Sequence[Path]) -> pa.Field:
@@ -215,24 +237,22 @@ def _fit(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
-def _pairs(path: Path, column: str) -> Iterator[pa.RecordBatch]:
-    """Columns `id` and `text` of one file, null where it has none."""
+def _pairs(path: Path, column: str | None) -> Iterator[pa.RecordBatch]:
+    """Columns `id` and `text` of one file, null where it has none (no text at all without a column)."""
     if kind_of(path) == "parquet":
-        for batch in _parquet_batches(path, list(dict.fromkeys(["id", column]))):
-            names = batch.schema.names
+        for batch in _parquet_batches(path, list(dict.fromkeys(["id", column or "id"]))):
             null = pa.nulls(batch.num_rows, pa.string())
-            found = [batch.column(name) if name in names else null for name in ("id", column)]
-            yield pa.record_batch({"id": found[0], "text": found[1]})
+            held = {name: batch.column(name) for name in batch.schema.names}
+            yield pa.record_batch({"id": held.get("id", null), "text": held.get(column or "", null)})
         return
     for first, rows in json_rows(path) if kind_of(path) == "jsonl" else text_rows(path):
+        ids = [None if (v := row.get("id")) is None else str(v) for row in rows]
+        values = [row.get(column) if column else None for row in rows]
         try:
-            text = pa.array(
-                [None if (v := row.get(column)) is None else joined(v, column) for row in rows], pa.string()
-            )
-            ids = pa.array([None if (v := row.get("id")) is None else str(v) for row in rows], pa.string())
+            plain = [None if v is None else joined(v, column or "") for v in values]
         except DataError as error:
             raise DataError(f"{path}, lines from {first}: {error}") from None
-        yield pa.record_batch({"id": ids, "text": text})
+        yield pa.record_batch({"id": pa.array(ids, pa.string()), "text": pa.array(plain, pa.large_string())})
 
 
 def _lines_to_lines(paths: Sequence[Path], out: Path) -> bool:

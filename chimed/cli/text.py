@@ -11,6 +11,39 @@ from chimed.cli.console import Json, app, print_json, print_table, progress
 
 
 @app.command()
+def dedup(
+    files: Annotated[list[Path], typer.Argument(help="JSON Lines or Parquet; of two copies the first one stays.")],
+    out: Annotated[Path, typer.Option(help="Kept rows; the lost ones go to OUT.lost.parquet.")],
+    column: Annotated[str, typer.Option(help="Column of texts, or of lists of messages.")] = "text",
+    method: Annotated[Literal["near", "exact", "substring"], typer.Option(help="What counts as a copy.")] = "near",
+    preset: Annotated[Literal["default", "strict", "lee2022"], typer.Option(help="Hashes and bands.")] = "default",
+    against: Annotated[Path | None, typer.Option(help="A release whose rows count as read before.")] = None,
+    threshold: Annotated[float, typer.Option(help="Least similarity of near copies.")] = 0.8,
+    numbers: Annotated[Literal["same", "ignore"], typer.Option(help="same: other doses, no copy.")] = "same",
+    engine: Annotated[Literal["local", "ray"], typer.Option(help="Where it runs; never changes the result.")] = "local",
+    as_json: Json = False,
+) -> None:
+    """Remove copies from anyone's texts. Example: chimed dedup texts.jsonl --out unique.jsonl --column text"""
+    from chimed import engine as engines
+    from chimed.dedup import NearSettings
+    from chimed.dedup.files import Job, deduplicate
+    from chimed.release import open_release
+
+    settings = NearSettings.preset(preset, threshold, numbers)
+    earlier = open_release(against) if against else None
+    with progress("deduplicating") as report:
+        facts = deduplicate(
+            Job(files, out, column), method, settings, against=earlier, progress=report,
+            find=engines.finder(engine, method),
+        )  # fmt: skip
+    if as_json:
+        return print_json(facts)
+    rows = [["read", facts["read"]], ["kept", facts["kept"]], *([k, n] for k, n in facts["lost"].items())]
+    rows += [[name.replace("_", " "), facts[name]] for name in ("saved_by_numbers", "cut") if name in facts]
+    return print_table(f"{method}, {facts['seconds']} s, {out}", ["rows", "count"], rows)
+
+
+@app.command()
 def mask(
     source: Annotated[Path, typer.Argument(metavar="IN", help="Plain text, JSON Lines or Parquet.")],
     out: Annotated[Path, typer.Option(help="The masked file; its ending says the format.")],

@@ -1,0 +1,212 @@
+"""Repeated passages (ExactSubstr of Lee et al. 2022) over raw code points, exact and in bounded memory.
+
+A passage repeats where a window of L characters stood before, in a lower row or earlier in the same text. The first
+occurrence stays; of later ones whole sentences are cut. Nothing else of a text changes, windows never cross texts, and
+what is cut is identical to what stays, so no number is lost. One round: the few repeats that joints create stay.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from chimed.dedup.signing import buffers
+from chimed.dedup.spill import Grown
+from chimed.dedup.windows import bits_between, emit, mark, set_bits
+from chimed.errors import UsageError
+
+Batches = Callable[[], Iterator[pa.RecordBatch]]
+SENTENCE_ENDS = frozenset("。！？!?；;\n…")
+KEEP_CHARACTERS, KEEP_SHARE = 20, 0.1
+_LEAST_SLOTS, _MOST_SLOTS = 20, 31
+_PARTITION_CHARACTERS, _MOST_PARTITIONS = 2**21, 512
+
+
+@dataclass(frozen=True)
+class SubstringSettings:
+    """Length of a repeated window in characters: 75 is about 50 tokens of a Chinese vocabulary, as in the paper."""
+
+    length: int = 75
+
+    def __post_init__(self) -> None:
+        if self.length < 4:
+            raise UsageError(f"length {self.length}: a repeated passage has at least 4 characters.")
+
+    @property
+    def gram(self) -> int:
+        """Length of the k-grams that minimizers are chosen from."""
+        return max(2, self.length * 24 // 75)
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A row that holds repeated passages: what is cut (code points), and whether too little would be left of it.
+
+    `twin` is the row where the first repeated passage stood before.
+    """
+
+    row: int
+    spans: tuple[tuple[int, int], ...]
+    text: str
+    drop: bool
+    twin: int
+
+
+def substring(batches: Batches, settings: SubstringSettings, work: Path, size: int = 2**28) -> Iterator[Cut]:
+    """Rows of which something is cut, in order. `batches` (column `text`) is read three times; `work` is emptied.
+
+    `size` is about how many bytes of text there are: a wrong guess costs time or memory, never the result. Memory: two
+    bits per character and a filter of up to 512 MB; on disk 24 bytes per window that may repeat.
+    """
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    with ExitStack() as stack:
+        bits = min(_MOST_SLOTS, max(_LEAST_SLOTS, size.bit_length()))
+        seen, starts = _mark_all(batches, settings, np.zeros((1 << bits) // 4, np.uint8))
+        count = min(_MOST_PARTITIONS, 1 << int(starts[-1] // _PARTITION_CHARACTERS).bit_length())
+        files = [stack.enter_context(closing(Grown(work / f"windows-{i:03d}", np.uint64))) for i in range(count)]
+        _emit_all(batches, settings, seen, starts, files)
+        del seen
+        pairs = stack.enter_context(closing(Grown(work / "pairs", np.int64)))
+        repeat, first = _repeats(files, int(starts[-1]), pairs)
+        yield from _cuts(batches, settings, starts, repeat, first, _heads(pairs.array(), repeat))
+    shutil.rmtree(work)
+
+
+def _mark_all(
+    batches: Batches, settings: SubstringSettings, seen: npt.NDArray[np.uint8]
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+    """Filter of minimizers seen once or twice, and where every text begins among all characters."""
+    sizes = [np.zeros(1, np.int64)]
+    for batch in batches():
+        counts = np.empty(batch.num_rows, np.int64)
+        mark(*buffers(batch.column("text")), settings.length, settings.gram, seen, counts)
+        sizes.append(counts)
+    return seen, np.cumsum(np.concatenate(sizes))
+
+
+def _emit_all(
+    batches: Batches, settings: SubstringSettings, seen: npt.NDArray[np.uint8], starts: npt.NDArray[np.int64],
+    files: list[Grown[np.uint64]],
+) -> None:  # fmt: skip
+    """Write the windows that may repeat, parted by some bits of their hash."""
+    row = 0
+    for batch in batches():
+        data, offsets = buffers(batch.column("text"))
+        size = int(starts[row + batch.num_rows] - starts[row])
+        hashes, places = np.empty((2, size), np.uint64), np.empty(size, np.int64)
+        m = emit(data, offsets, settings.length, settings.gram, seen, int(starts[row]), hashes, places)
+        part = (hashes[0, :m] >> np.uint64(40)) % np.uint64(len(files))
+        order = np.argsort(part, kind="stable")
+        windows = np.stack([hashes[0, :m], hashes[1, :m], places[:m].view(np.uint64)], axis=1)[order]
+        ends = np.searchsorted(part[order], np.arange(len(files) + 1).astype(np.uint64))
+        for i in np.flatnonzero(np.diff(ends)):
+            files[i].append(windows[ends[i] : ends[i + 1]])
+        row += batch.num_rows
+
+
+def _repeats(
+    files: list[Grown[np.uint64]], characters: int, pairs: Grown[np.int64]
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+    """Bits of the places where a window stood before, and of the first places of such windows.
+
+    `pairs` gets all pairs (place, first place).
+    """
+    repeat, first = np.zeros(characters // 8 + 1, np.uint8), np.zeros(characters // 8 + 1, np.uint8)
+    for file in files:
+        windows = file.array().reshape(-1, 3)
+        order = np.argsort(windows[:, 0])
+        hashes, places = windows[order, 0], windows[order, 2].view(np.int64)
+        check = windows[order, 1]
+        new = np.concatenate([[True], hashes[1:] != hashes[:-1]]) if hashes.size else np.zeros(0, np.bool_)
+        runs = np.flatnonzero(new)
+        if not runs.size:
+            continue
+        group = np.cumsum(new) - 1
+        lowest = np.minimum.reduceat(places, runs)[group]
+        holder = np.zeros(runs.size, np.uint64)
+        holder[group[places == lowest]] = check[places == lowest]
+        again = (places != lowest) & (check == holder[group])
+        set_bits(places[again], repeat)
+        set_bits(lowest[again], first)
+        pairs.append(np.stack([places[again], lowest[again]], axis=1))
+        file.forget()
+    return repeat, first
+
+
+def _heads(pairs: npt.NDArray[np.int64], repeat: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
+    """Of pairs (place, first place) those where a repeated passage begins, by place."""
+    pairs = pairs.reshape(-1, 2)
+    before = np.maximum(pairs[:, 0] - 1, 0)
+    inside = (repeat[before >> 3] >> (before & 7).astype(np.uint8) & 1).astype(np.bool_) & (pairs[:, 0] > 0)
+    heads = pairs[~inside]
+    return heads[np.argsort(heads[:, 0])]
+
+
+def _cuts(
+    batches: Batches, settings: SubstringSettings, starts: npt.NDArray[np.int64], repeat: npt.NDArray[np.uint8],
+    first: npt.NDArray[np.uint8], heads: npt.NDArray[np.int64],
+) -> Iterator[Cut]:  # fmt: skip
+    row = 0
+    for batch in batches():
+        low, high = int(starts[row]), int(starts[row + batch.num_rows])
+        out = np.empty(high - low, np.int64)
+        places = out[: bits_between(repeat, low, high, out)].copy() + low
+        rows = np.searchsorted(starts, places, side="right") - 1
+        for here in np.unique(rows):
+            text = batch.column("text")[int(here) - row].as_py()
+            begin = int(starts[here])
+            spans = whole_sentences(text, merged(places[rows == here] - begin, settings.length))
+            if spans:
+                held = out[: bits_between(first, begin, begin + len(text), out)]
+                head = heads[np.searchsorted(heads[:, 0], begin), 1]
+                twin = int(np.searchsorted(starts, head, side="right")) - 1
+                yield _cut(int(here), text, spans, held, settings.length, twin)
+        row += batch.num_rows
+
+
+def merged(places: npt.NDArray[np.int64], length: int) -> list[tuple[int, int]]:
+    """Union of overlapping or touching windows that start at the given places (ascending)."""
+    apart = np.flatnonzero(np.diff(places) > length)
+    begin = places[np.concatenate([[0], apart + 1])]
+    end = places[np.concatenate([apart, [places.size - 1]])] + length
+    return list(zip(begin.tolist(), end.tolist(), strict=True))
+
+
+def whole_sentences(text: str, spans: list[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    """Spans shrunk inwards to sentence ends; a line end stays where two paragraphs would stick together."""
+    shrunk = []
+    for a, b in spans:
+        while 0 < a < b and text[a - 1] not in SENTENCE_ENDS:
+            a += 1
+        while a < b < len(text) and text[b - 1] not in SENTENCE_ENDS:
+            b -= 1
+        if a < b and a > 0 and b < len(text) and text[b - 1] == "\n" and text[a - 1] != "\n":
+            b -= 1
+        if a < b:
+            shrunk.append((a, b))
+    return tuple(shrunk)
+
+
+def without(text: str, spans: tuple[tuple[int, int], ...]) -> str:
+    """The text without the spans, otherwise as it was."""
+    ends = [0, *(end for _, end in spans)]
+    begins = [*(begin for begin, _ in spans), len(text)]
+    return "".join(text[a:b] for a, b in zip(ends, begins, strict=True))
+
+
+def _cut(
+    row: int, text: str, spans: tuple[tuple[int, int], ...], held: npt.NDArray[np.int64], length: int, twin: int
+) -> Cut:
+    """Drop the row when little is left, unless that little is the first occurrence of what is cut elsewhere."""
+    left = without(text, spans)
+    little = len(left) < KEEP_CHARACTERS or len(left) < KEEP_SHARE * len(text)
+    needed = little and any(not any(a <= p and p + length <= b for a, b in spans) for p in held.tolist())
+    return Cut(row, spans, left, little and not needed, twin)

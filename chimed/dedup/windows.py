@@ -1,0 +1,161 @@
+"""Kernels of the substring search: minimizers of raw code points, the filter of those seen twice, windows on disk.
+
+Two equal windows of L characters contain the same minimizer (the rightmost smallest k-gram hash), at two positions; so
+only windows whose minimizer was selected twice can repeat (after Schleimer et al. 2003). The filter has two bits per
+slot; a collision only lets more windows through.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import int64, types, uint8, uint32, uint64
+
+from chimed.dedup.compiled import kernel, read, write
+
+_FIRST, _SECOND = 0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F
+
+
+@kernel(inline=True)
+def _code_points(data, start, stop, points):  # type: ignore[no-untyped-def]
+    """UTF-8 to code points; returns how many."""
+    n, i = 0, start
+    while i < stop:
+        lead = uint32(data[i])
+        if lead < 0x80:
+            points[n] = lead
+            i += 1
+        elif lead < 0xE0:
+            points[n] = uint32((lead & 0x1F) << 6 | (uint32(data[i + 1]) & 0x3F))
+            i += 2
+        elif lead < 0xF0:
+            points[n] = uint32((lead & 0x0F) << 12 | (uint32(data[i + 1]) & 0x3F) << 6 | (uint32(data[i + 2]) & 0x3F))
+            i += 3
+        else:
+            high = uint32((lead & 0x07) << 18 | (uint32(data[i + 1]) & 0x3F) << 12)
+            points[n] = uint32(high | (uint32(data[i + 2]) & 0x3F) << 6 | (uint32(data[i + 3]) & 0x3F))
+            i += 4
+        n += 1
+    return n
+
+
+@kernel(inline=True)
+def _power(base, exponent):  # type: ignore[no-untyped-def]
+    x = uint64(1)
+    for _ in range(exponent):
+        x = uint64(x * uint64(base))
+    return x
+
+
+@kernel(inline=True)
+def _mixed(x):  # type: ignore[no-untyped-def]
+    x = uint64((x ^ (x >> uint64(32))) * uint64(0xD6E8FEB86659FD93))
+    return uint64(x ^ (x >> uint64(29)))
+
+
+@kernel(inline=True)
+def _grams(points, n, k, power, grams):  # type: ignore[no-untyped-def]
+    """Mixed rolling hashes of all k-grams."""
+    x = uint64(0)
+    for i in range(n):
+        x = uint64(uint64(x * uint64(_FIRST)) + uint64(points[i]) + uint64(1))
+        if i >= k:
+            x = uint64(x - uint64(power * uint64(uint64(points[i - k]) + uint64(1))))
+        if i >= k - 1:
+            grams[i - k + 1] = _mixed(x)
+
+
+@kernel(inline=True)
+def _minimizer(grams, p, w, at):  # type: ignore[no-untyped-def]
+    """Place of the rightmost smallest of the w hashes from p on, given that of the window before."""
+    last = p + w - 1
+    if at >= p:
+        return last if grams[last] <= grams[at] else at
+    at = p
+    for i in range(p + 1, last + 1):
+        if grams[i] <= grams[at]:
+            at = i
+    return at
+
+
+@kernel(int64(read(uint8), read(int64), int64, int64, write(uint8), write(int64)))
+def mark(data, offsets, length, k, seen, sizes):  # type: ignore[no-untyped-def]
+    """First sweep over a batch: note every minimizer as seen once or twice; counts the characters of each text."""
+    longest = 0
+    for row in range(sizes.size):
+        longest = max(longest, offsets[row + 1] - offsets[row])
+    points, grams = np.empty(longest + 1, np.uint32), np.empty(longest + 1, np.uint64)
+    power, w, slots, marked = _power(_FIRST, k), length - k + 1, uint64(4 * seen.size - 1), 0
+    for row in range(sizes.size):
+        n = _code_points(data, offsets[row], offsets[row + 1], points)
+        sizes[row] = n
+        if n < length:
+            continue
+        _grams(points, n, k, power, grams)
+        at = -1
+        for p in range(n - length + 1):
+            now = _minimizer(grams, p, w, at)
+            if now != at:
+                at = now
+                marked += 1
+                slot = grams[at] & slots
+                shift = uint8((slot & uint64(3)) << uint64(1))
+                state = (seen[slot >> uint64(2)] >> shift) & 3
+                if state < 2:
+                    seen[slot >> uint64(2)] += uint8(1) << shift
+    return marked
+
+
+@kernel(int64(read(uint8), read(int64), int64, int64, read(uint8), int64, write(uint64, 2), write(int64)))
+def emit(data, offsets, length, k, seen, place, hashes, places):  # type: ignore[no-untyped-def]
+    """Second sweep: two 64-bit hashes and the global place of each window whose minimizer was seen twice."""
+    longest = 0
+    for row in range(offsets.size - 1):
+        longest = max(longest, offsets[row + 1] - offsets[row])
+    points, grams = np.empty(longest + 1, np.uint32), np.empty(longest + 1, np.uint64)
+    power, w, slots, m = _power(_FIRST, k), length - k + 1, uint64(4 * seen.size - 1), 0
+    whole, other = _power(_FIRST, length), _power(_SECOND, length)
+    for row in range(offsets.size - 1):
+        n = _code_points(data, offsets[row], offsets[row + 1], points)
+        if n >= length:
+            _grams(points, n, k, power, grams)
+            at, x, y, wanted = -1, uint64(0), uint64(0), False
+            for i in range(n):
+                x = uint64(uint64(x * uint64(_FIRST)) + uint64(points[i]) + uint64(1))
+                y = uint64(uint64(y * uint64(_SECOND)) + uint64(points[i]) + uint64(1))
+                if i >= length:
+                    out = uint64(uint64(points[i - length]) + uint64(1))
+                    x, y = uint64(x - uint64(whole * out)), uint64(y - uint64(other * out))
+                p = i - length + 1
+                if p < 0:
+                    continue
+                now = _minimizer(grams, p, w, at)
+                if now != at:
+                    at, slot = now, grams[now] & slots
+                    wanted = (seen[slot >> uint64(2)] >> uint8((slot & uint64(3)) << uint64(1))) & 3 == 2
+                if wanted:
+                    hashes[0, m], hashes[1, m], places[m] = _mixed(x), y, place + p
+                    m += 1
+        place += n
+    return m
+
+
+@kernel(types.void(read(int64), write(uint8)))
+def set_bits(places, bits):  # type: ignore[no-untyped-def]
+    """Set one bit per place."""
+    for p in places:
+        bits[p >> 3] |= uint8(1 << (p & 7))
+
+
+@kernel(int64(read(uint8), int64, int64, write(int64)))
+def bits_between(bits, start, stop, out):  # type: ignore[no-untyped-def]
+    """The places in [start, stop) whose bit is set, relative to start; returns how many."""
+    n, p = 0, start
+    while p < stop:
+        if p & 7 == 0 and bits[p >> 3] == 0:
+            p += 8
+            continue
+        if bits[p >> 3] >> (p & 7) & 1:
+            out[n] = p - start
+            n += 1
+        p += 1
+    return n
