@@ -57,7 +57,6 @@ class Run:
         import torch
         from transformers import AutoTokenizer, set_seed
 
-        set_seed(cfg.train.seed)
         adapters.check(cfg.adapter)
         half = base.use_bf16(cfg.train.bf16) and (cfg.adapter.kind != "none" or cfg.train.deepspeed)
         device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -65,6 +64,8 @@ class Run:
             self._start(), attention=base.attention_for(packed, device), dtype="bfloat16" if half else "float32",
             quantised=cfg.adapter.kind == "qlora",
         )  # fmt: skip
+        # after the loading, which may draw numbers, and before the adapter, which does
+        set_seed(cfg.train.seed)
         tokenizer = AutoTokenizer.from_pretrained(self.parent.tokenizer, trust_remote_code=False)
         tokenizer.chat_template = self.tok.template
         return model, tokenizer
@@ -194,8 +195,9 @@ def _first_record(run: Run) -> dict[str, Any]:
         "stage": run.stage.name,
         "recipe": run.cfg.model_dump(mode="json"),
         "config_hash": run.config_hash,
-        "data": {"named": data.named, "revision": data.revision, "split": data.split, "version":
-                 data.release.manifest.version, "content_sha256": data.content_sha256, "rows": data.rows()},
+        "data": {"named": data.named, "revision": data.revision, "split": data.split,
+                 "version": data.release.manifest.version, "content_sha256": data.content_sha256,
+                 "published": data.rows(), "rows": data.rows()},
         "tokenizer_sha256": run.tok.sha256,
         "chat_template": {"name": run.tok.template_name, "sha256": run.tok.template_sha256, "text": run.tok.template},
         "parent": lineage.of_model(run.parent),

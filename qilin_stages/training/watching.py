@@ -93,9 +93,9 @@ class Stop(TrainerCallback):
     """SIGTERM: finish the step, write a checkpoint, end; all processes agree on the step."""
 
     def __init__(self) -> None:
-        self.asked = False
+        self.asked, self.before = False, None
         if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, self._ask)
+            self.before = signal.signal(signal.SIGTERM, self._ask)
 
     def _ask(self, *_: Any) -> None:
         self.asked = True
@@ -104,6 +104,11 @@ class Stop(TrainerCallback):
         """After a step."""
         if _any(self.asked) and state.global_step < state.max_steps:
             control.should_save = control.should_training_stop = True
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Give the signal back."""
+        if self.before is not None:
+            signal.signal(signal.SIGTERM, self.before)
 
 
 def barrier() -> None:
