@@ -6,6 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -191,7 +192,7 @@ COUNTERS: dict[str, Callable[[], Iterator[Outcome]]] = {
     "huatuo_knowledge_graph": lambda: huatuo("huatuo_knowledge_graph"),
     "cmd": lambda: conversations("cmd/cmd.jsonl"),
     "belle_train_3_5m": lambda: conversations("belle_train_3_5m/train_3.5M_CN.json"),
-    **{name: lambda name=name: instruction(name) for name in GENERAL},
+    **{name: partial(instruction, name) for name in GENERAL},
     **{
         count.__name__: count
         for count in (
@@ -204,6 +205,6 @@ COUNTERS: dict[str, Callable[[], Iterator[Outcome]]] = {
 
 
 def counted(name: str) -> dict[str, Any]:
-    outcomes = Counter(COUNTERS[name]())
-    kept = outcomes.pop(None)
-    return {"read": kept + outcomes.total(), "kept": kept, "lost": dict(sorted(outcomes.items()))}  # type: ignore[arg-type]
+    outcomes = list(COUNTERS[name]())
+    lost = Counter(sorted(reason for reason in outcomes if reason))
+    return {"read": len(outcomes), "kept": len(outcomes) - lost.total(), "lost": dict(lost)}

@@ -31,6 +31,7 @@ def test_cmexam_has_its_marks_and_line_ends(part: str) -> None:
     assert data.startswith(b"\xef\xbb\xbfQuestion,Options,Answer,Explanation")
     assert re.search(rb"[^\r]\nB ", data), "options are parted by a bare LF"
     assert data.endswith(b"\r\n") is (part != "test_with_annotations")
+    assert {len(row) for row in table(f"cmexam/data/{part}.csv")} == {9 if part.startswith("test") else 4}
 
 
 def test_encodings_are_those_of_the_upstream_files() -> None:
