@@ -34,5 +34,7 @@ def mask(
     counts = dict(sorted(done.counts.items()))
     if as_json:
         return print_json({"rows": done.rows, "changed": done.changed, "counts": counts})
-    print_table(f"{out}: {done.rows:,} rows, {done.changed:,} changed", ["type", "masked"], [[*i] for i in counts.items()])
+    print_table(
+        f"{out}: {done.rows:,} rows, {done.changed:,} changed", ["type", "masked"], [[*i] for i in counts.items()]
+    )
     return None

@@ -48,7 +48,9 @@ def mask_file(source: Path, out: Path, column: str, masker: Masker, report: Repo
 
     def change(values: list[Any]) -> list[Any]:
         if values and total.rows == 0 and all(value is None for value in values):
-            raise DataError(f"{source}: no column '{column}' in its first {len(values)} rows. Name another with --column.")
+            raise DataError(
+                f"{source}: no column '{column}' in its first {len(values)} rows. Name another with --column."
+            )
         masked = [_value(value, masker, total.counts) for value in values]
         total.rows += len(values)
         total.changed += sum(old != new for old, new in zip(values, masked, strict=True))
