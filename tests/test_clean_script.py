@@ -8,7 +8,7 @@ from typing import Any
 
 import opencc
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chimed.clean import clean
@@ -88,6 +88,7 @@ def test_chosen_and_rejected_end_in_one_script() -> None:
     assert record(simple, "uaa", pair=True) == simple
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=LONG + LONG_SIMPLE + "噁癥覆盖沈坏，12mg", max_size=60))
 def test_numbers_latin_and_length_stay(text: str) -> None:
     out = simplify(text)
