@@ -53,12 +53,14 @@ def test_medical_strings_survive_inside_a_text_that_is_cleaned() -> None:
 
 
 @pytest.mark.parametrize("name", ALONE)
+@settings(deadline=None)
 @given(text=MIXED)
 def test_each_step_twice_is_once(name: str, text: str) -> None:
     once = step(name)(text)
     assert step(name)(once) == once
 
 
+@settings(deadline=None)
 @given(texts=st.lists(MIXED, min_size=1, max_size=3))
 def test_the_chain_twice_is_once(texts: list[str]) -> None:
     roles = ["user", "assistant", "user"][: len(texts)]
@@ -68,7 +70,7 @@ def test_the_chain_twice_is_once(texts: list[str]) -> None:
     assert again.touched == ()
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(parts=st.lists(st.tuples(QUANTITY, st.sampled_from(SAMPLES + ["，每日", "；", "（", "）"])), max_size=8))
 def test_every_number_with_its_unit_comes_out(parts: list[tuple[str, str]]) -> None:
     text = "患者" + "".join(f"，{quantity}，{noise}" for quantity, noise in parts) + "。"

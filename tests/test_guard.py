@@ -248,7 +248,7 @@ def naive(item: str, text: str) -> tuple[float, int]:
     return sum(covered) / len(item), max(map(len, runs), default=0)
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(data=st.data())
 def test_coverage_and_run_are_those_of_the_definition(data: st.DataObject) -> None:
     question = data.draw(st.text(alphabet="甲乙丙丁", min_size=26, max_size=90))

@@ -1,7 +1,7 @@
 """Flags: what is plainly broken is named and dropped by default, what is merely odd is only counted."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chimed.quality import DEFAULTS, flags
@@ -58,6 +58,7 @@ def test_a_key_held_down_is_dropped_but_rules_and_tables_are_not() -> None:
     assert flags(["哈" * 60], ["text"]) == ("character_run",)
 
 
+@settings(deadline=None)
 @given(lead=st.text("一二", max_size=60), run=st.integers(1, 120))
 def test_a_run_is_found_wherever_it_starts(lead: str, run: int) -> None:
     assert ("character_run" in flags([lead + "三" * run + lead], ["text"])) == (run >= 50)
@@ -91,6 +92,7 @@ def test_good_rows_raise_nothing() -> None:
     assert flags(["复方磺胺甲噁唑片2片bid"], ["text"]) == ()
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(max_size=80), min_size=1, max_size=4))
 def test_names_come_in_the_order_of_the_table(texts: list[str]) -> None:
     found = flags(texts, ["user", "assistant", "user", "assistant"][: len(texts)])

@@ -41,7 +41,7 @@ _PROGRAM = re.compile(
     re.IGNORECASE,
 )
 _WIDTHS = re.compile("[全半]角")
-_RESIDUE = re.compile(r"[<&\\]")
+_RESIDUE = re.compile(r"[<&＜＆][/!#A-Za-z／！＃Ａ-Ｚａ-ｚ]|\\[nr]")
 _ROUNDS = 8
 
 

@@ -20,7 +20,8 @@ PHRASE_ONLY = "哩沈瞭甦藉衹覆"
 aside); a test derives that again from the installed dictionaries."""
 
 _COVER = re.compile("覆(?=[盖蓋])")
-_CHINESE = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af]")
+_SPECIAL = re.compile(f"[{''.join(sorted(KEPT))}覆\U00010000-\U0010ffff]")
+_CHINESE = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af]+")
 _KANA = re.compile("[\u3040-\u30ff]")
 _TASK = re.compile("[繁簡简][体體]|正[体體]字|traditional chinese|simplified chinese", re.IGNORECASE)
 
@@ -36,7 +37,7 @@ def simplify_record(texts: Sequence[str], roles: Sequence[str], *, pair: bool = 
 
     Left as it is: a record whose user asks about the two scripts, and a message that is mostly Japanese.
     """
-    if not any(possible(text) for text in texts):
+    if not any(possible(text) and _promising(text) for text in texts):
         return list(texts)
     if any(role in {"user", "system"} and _TASK.search(text) for text, role in zip(texts, roles, strict=True)):
         return list(texts)
@@ -53,11 +54,22 @@ def possible(text: str) -> bool:
     return _guard().search(text) is not None
 
 
+def _promising(text: str) -> bool:
+    """Whether enough could change to matter: a phrase changes at most four characters for one the guard knows."""
+    return 4 * len(_guard().findall(text)) >= SHARE * _chinese(text)
+
+
+def _chinese(text: str) -> int:
+    return sum(map(len, _CHINESE.findall(text)))
+
+
 def convert(text: str) -> str:
     """T2s with the exceptions: kept characters, 覆 in 覆盖, nothing new outside the basic plane, no Japanese."""
-    if not possible(text) or len(_KANA.findall(text)) * 10 > len(_CHINESE.findall(text)):
+    if not possible(text) or len(_KANA.findall(text)) * 10 > _chinese(text):
         return text
     new = _opencc()(text)
+    if not (_SPECIAL.search(text) or _SPECIAL.search(new)):
+        return new
     cover = {found.start() for found in _COVER.finditer(text)}
     return "".join(
         old if old != out and (old in KEPT or out > "\uffff" or at in cover) else out
@@ -70,7 +82,7 @@ def _share(old: str, new: str) -> tuple[float, int]:
     if old == new:
         return 0.0, 0
     changed = sum(map(str.__ne__, old, new))
-    return changed / max(1, len(_CHINESE.findall(old))), changed
+    return changed / max(1, _chinese(old)), changed
 
 
 def _strong(old: str, new: str) -> bool:

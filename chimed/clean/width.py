@@ -15,9 +15,11 @@ import re
 _LEFT = "，；：？！（）［］｛｝～＼｀＄"
 _FOLDED = "".join(chr(0xFEE0 + code) for code in range(0x21, 0x7F) if chr(0xFEE0 + code) not in _LEFT + "．")
 _LATIN = "[0-9A-Za-z０-９Ａ-Ｚａ-ｚ]"
-_WIDE = re.compile(f"[{_FOLDED}]|．(?={_LATIN})|(?<={_LATIN})．")
+_WIDE = re.compile(f"[{_FOLDED}]")
+_POINT = re.compile(f"．(?={_LATIN})|(?<={_LATIN})．")
 
 
 def width(text: str) -> str:
     """Fold full-width ASCII: `０．１２５ｇ` becomes `0.125g`."""
-    return _WIDE.sub(lambda found: chr(ord(found[0]) - 0xFEE0), text)
+    text = _WIDE.sub(lambda found: chr(ord(found[0]) - 0xFEE0), text)
+    return _POINT.sub(".", text) if "．" in text else text
