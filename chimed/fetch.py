@@ -55,7 +55,9 @@ def parse(address: str) -> Address:
     if parts.scheme == "hf":
         default = "/".join(_hub_parts(url)[2:])
     elif parts.scheme == "https" or (parts.scheme == "http" and local):
-        default = unquote(parts.path.rsplit("/", 1)[-1])
+        # A file of a GitHub repository keeps its place in it: /OWNER/REPO/REVISION/path.
+        within = 4 if parts.hostname == "raw.githubusercontent.com" else -1
+        default = unquote(parts.path.split("/", within)[-1] if within > 0 else parts.path.rsplit("/", 1)[-1])
     else:
         raise UsageError(f"{address}: not an address that can be fetched. Use hf://datasets/… or https://….")
     path = PurePosixPath(said.get("path", default))

@@ -9,10 +9,12 @@ from unittest.mock import patch
 import pyarrow as pa
 
 from chimed import parquet
+from chimed.build.rows import LOSSES, ORIGIN
 from chimed.records import RELEASE_NAMES, Split
 from chimed.release import Manifest, Release, open_release
 
 Row = dict[str, Any]
+LOST_TEXT = "这一句只在丢弃的行里出现。"
 
 # name -> (domain, kind, license, redistributable)
 SOURCES: dict[str, tuple[str, str, str, str]] = {
@@ -30,17 +32,6 @@ SPLIT_SOURCES: dict[Split, tuple[str, ...]] = {
     "sft": ("chinese_medical_dialogue", "school_math", "meddialog_cn"),
     "dpo": ("zhongjing_rlhf", "medicalgpt_reward"),
 }
-_PLACE = pa.struct([("file", pa.string()), ("position", pa.int64())])
-_ORIGIN = pa.schema([
-    ("id", pa.string()), ("source", pa.string()), ("part", pa.string()), ("file", pa.string()),
-    ("position", pa.int64()), ("rows", pa.int32()), ("title", pa.string()), ("upstream_id", pa.string()),
-    ("text_sha1", pa.string()), ("metadata", pa.string()), ("steps", pa.string()),
-])  # fmt: skip
-_LOST = pa.schema([
-    ("id", pa.string()), ("source", pa.string()), ("step", pa.string()), ("reason", pa.string()),
-    ("rows", pa.int32()), ("twin", pa.string()), ("similarity", pa.float32()), ("origin", _PLACE),
-    ("detail", pa.string()), ("text_sha1", pa.string()), ("steps", pa.string()),
-])  # fmt: skip
 
 
 def _say(role: str, content: str) -> Row:
@@ -111,7 +102,7 @@ def _sides(folder: Path, rows: list[Row], lost: dict[str, int]) -> None:
     gone = [
         {"id": f"{rows[0]['source']}:lost{n}", "source": rows[0]["source"], "step": "dedup", "reason": reason,
          "rows": 1, "twin": rows[0]["id"], "similarity": 1.0, "origin": {"file": "train.json", "position": 900 + n},
-         "detail": "", "text_sha1": "0" * 40, "steps": "[]"}
+         "detail": "", "text_sha1": "0" * 40, "steps": "[]", "preview": LOST_TEXT}
         for reason, count in lost.items() for n in range(count)
     ]  # fmt: skip
     came = [
@@ -119,7 +110,7 @@ def _sides(folder: Path, rows: list[Row], lost: dict[str, int]) -> None:
          "rows": 1, "text_sha1": hashlib.sha1(_text(row).encode()).hexdigest(), "metadata": "{}", "steps": "[]"}
         for n, row in enumerate(rows)
     ]  # fmt: skip
-    for name, schema, values in (("lost", _LOST, gone), ("origin", _ORIGIN, came)):
+    for name, schema, values in (("lost", LOSSES, gone), ("origin", ORIGIN, came)):
         batch = pa.RecordBatch.from_pylist(values, schema=schema)
         parquet.write_one(folder / name / "part-00000.parquet", [batch] if values else [], schema)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from chimed.errors import DataError
 from chimed.hub.client import preflight
 from chimed.hub.plan import Gate, RepoType, Target
-from chimed.hub.publication import Documents, assemble, fingerprint
+from chimed.hub.publication import assemble, fingerprint
 from chimed.hub.publisher import Progress, PushResult, publish
 from chimed.release import MANIFEST, Release
 
@@ -31,17 +31,16 @@ def push_to_hub(
     dry_run: bool = False,
     repo_type: RepoType = "dataset",
     progress: Progress | None = None,
-    documents: Documents | None = None,
 ) -> PushResult:
     """Publish a release; rows that may not be passed on stay at home unless `include_restricted`.
 
-    `documents` renders the texts that describe what is published. Raises AuthError, ConflictError, NetworkError,
-    DataError or UsageError; with `dry_run` it asks the Hub but changes nothing there.
+    Raises AuthError, ConflictError, NetworkError, DataError or UsageError; with `dry_run` it asks the Hub but changes
+    nothing there.
     """
     name = preflight(repo_id, repo_type)
     target = Target(name, repo_type, private, gated, revision, create_pr, tag)
     with tempfile.TemporaryDirectory(prefix="chimed-push-") as folder:
-        made = assemble(release, Path(folder), name, include_restricted=include_restricted, documents=documents)
+        made = assemble(release, Path(folder), name, include_restricted=include_restricted)
         message = f"{release.manifest.name} {release.manifest.version}"
         result = publish(made.files, target, message, dry_run=dry_run, progress=progress)
     return replace(result, refused=made.refused)

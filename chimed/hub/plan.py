@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from chimed.complete import SUMS
 from chimed.errors import ConflictError
 from chimed.hub.client import again
-from chimed.hub.publication import SUMS
 from chimed.release import MANIFEST
 
 RepoType = Literal["dataset", "model"]

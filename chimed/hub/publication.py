@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-from collections.abc import Callable, Iterator
+import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
-from chimed import export, licences
-from chimed.configs import TRAINERS, configs, metadata
+from chimed import card, export, licences, report
+from chimed.complete import SUMS, texts_around
+from chimed.configs import TRAINERS
 from chimed.errors import DataError
 from chimed.licences import Refused
 from chimed.parquet import Shard, read_batches, sha256_of, write_one
 from chimed.release import LOCAL_ONLY, MANIFEST, FileEntry, Manifest, Release
 
-SUMS = "SHA256SUMS"
-# Written anew for what is published; the report quotes rows, so it only travels with a release that travels whole.
-_RENDERED = ("README.md", "LICENSE.md", "dataset_info.json", "croissant.json", "report.html", MANIFEST, SUMS)
-
-Documents = Callable[[Manifest, Release, str], dict[str, str]]
+# Written anew, because they describe what is published; everything else goes as it is.
+_RENDERED = frozenset({"README.md", "LICENSE.md", "dataset_info.json", "croissant.json", "report.html", MANIFEST, SUMS})
 
 
 @dataclass(frozen=True)
@@ -35,18 +32,10 @@ class Publication:
     refused: list[Refused]
 
 
-def assemble(
-    release: Release,
-    folder: Path,
-    repo_id: str,
-    *,
-    include_restricted: bool = False,
-    documents: Documents | None = None,
-) -> Publication:
+def assemble(release: Release, folder: Path, repo_id: str, *, include_restricted: bool = False) -> Publication:
     """Lay out what may be published of `release`; new files go into the empty `folder`, shards stay where they are.
 
-    `documents` renders the texts (card, licences, …) from the published manifest. Raises DataError where a file of the
-    release is not the one its manifest names, or where nothing at all may be published.
+    Raises DataError where a file of the release is not the one its manifest names, or where no row may be published.
     """
     gone = licences.refused(release.manifest, include_restricted)
     withheld = frozenset(source.source for source in gone)
@@ -61,13 +50,36 @@ def assemble(
         for path in licences.write_recipe(release, source, folder / licences.RECIPES):
             files[path.relative_to(folder).as_posix()] = path
     draft = _manifest(release, files, gone, include_restricted)
-    texts = (documents or default_documents)(draft, release, repo_id)
-    files |= {name: _write(folder / name, text) for name, text in texts.items()}
+    for name, text in _documents(draft, repo_id).items():
+        if name in _RENDERED or name not in files:
+            files[name] = _write(folder / name, text)
+    files["report.html"] = _write(folder / "report.html", _report(draft, files))
     manifest = _manifest(release, files, gone, include_restricted)
     files[MANIFEST] = _write(folder / MANIFEST, manifest.dumps())
-    sums = [f"{_digest(release, files, name)}  {name}\n" for name in sorted(files)]
-    files[SUMS] = _write(folder / SUMS, "".join(sums))
+    sums = [f"{entry.sha256}  {entry.path}\n" for entry in manifest.files]
+    sums.append(f"{sha256_of(files[MANIFEST])}  {MANIFEST}\n")
+    files[SUMS] = _write(folder / SUMS, "".join(sorted(sums, key=lambda line: line.split("  ", 1)[1])))
     return Publication(dict(sorted(files.items())), manifest, gone)
+
+
+def _documents(manifest: Manifest, repo_id: str) -> dict[str, str]:
+    """The texts around the data, as they hold for what is published under this name."""
+    said = manifest.settings["published"]
+    info = export.dataset_info(manifest.split, repo_id=repo_id)
+    withheld, restricted = sorted(said["withheld"]), bool(said["restricted_included"])
+    return texts_around(manifest) | {
+        "README.md": card.render(manifest, repo_id=repo_id, withheld=withheld, restricted=restricted),
+        "dataset_info.json": json.dumps(info, ensure_ascii=False, indent=2) + "\n",
+    }
+
+
+def _report(manifest: Manifest, files: dict[str, Path]) -> str:
+    """The report of the published files alone: lost rows and texts before masking are not within its reach."""
+    with tempfile.TemporaryDirectory(prefix="chimed-push-") as view:
+        for name, path in files.items():
+            (Path(view) / name).parent.mkdir(parents=True, exist_ok=True)
+            (Path(view) / name).symlink_to(path.resolve())
+        return report.render(Path(view), manifest)
 
 
 def _shards(release: Release, withheld: frozenset[str]) -> dict[str, Path]:
@@ -85,10 +97,9 @@ def _shards(release: Release, withheld: frozenset[str]) -> dict[str, Path]:
 def _others(release: Release, folder: Path, withheld: frozenset[str]) -> dict[str, Path]:
     """Schema, sketches, overlap, citation, changelog and what else the manifest lists, except local side files."""
     found = {}
-    whole = ("croissant.json", "report.html") if not withheld else ()
     for file in release.manifest.files:
         name = file.path
-        if name.split("/")[0] in ("data", *LOCAL_ONLY, *TRAINERS) or (name in _RENDERED and name not in whole):
+        if name.startswith(("data/", *LOCAL_ONLY, *(f"{shape}/" for shape in TRAINERS))) or name in _RENDERED:
             continue
         path = release.path / name
         if not path.is_file():
@@ -153,71 +164,10 @@ def _entry(release: Release, name: str, path: Path) -> FileEntry:
     return FileEntry(path=name, sha256=sha256_of(path), bytes=path.stat().st_size, rows=rows)
 
 
-def _digest(release: Release, files: dict[str, Path], name: str) -> str:
-    return _entry(release, name, files[name]).sha256
-
-
 def _write(path: Path, text: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(text.encode())
     return path
-
-
-def default_documents(manifest: Manifest, release: Release, repo_id: str) -> dict[str, str]:
-    """Card (its own words where the release has one, else a short one), licences and LLaMA-Factory's description."""
-    old = release.path / "README.md"
-    body = old.read_text(encoding="utf-8") if old.is_file() else f"# {manifest.name}\n\n{_summary(manifest)}\n"
-    body = re.sub(r"\A---\r?\n.*?\n---\r?\n", "", body, count=1, flags=re.DOTALL).lstrip()
-    info = export.dataset_info(manifest.split, repo_id=repo_id)
-    return {
-        "README.md": f"---\n{front_matter(manifest)}\n---\n\n{body.rstrip()}\n{standing(manifest)}",
-        "LICENSE.md": licences.notices(manifest),
-        "dataset_info.json": json.dumps(info, ensure_ascii=False, indent=2) + "\n",
-    }
-
-
-def standing(manifest: Manifest) -> str:
-    """What the card says of rows that upstream lets nobody pass on: withheld, or published on one's own word."""
-    said = manifest.settings.get("published", {})
-    lines = [
-        f"- `{name}`: {facts['records']:,} rows withheld (licence: {facts['license']}). Rebuild them from your own "
-        f"copy as `{facts['recipe']}` says."
-        for name, facts in said.get("withheld", {}).items()
-    ]
-    lines += [
-        f"- `{name}`: not redistributable by its upstream terms; the publisher states that they hold the right."
-        for name in said.get("restricted_included", [])
-    ]
-    return "\n".join(["", "## Restricted sources", "", *lines, ""]) if lines else ""
-
-
-def _summary(manifest: Manifest) -> str:
-    names = ", ".join(f"`{name}`" for name in configs(manifest))
-    return f"{manifest.rows:,} rows of {len(manifest.sources)} sources. Configs: {names}. Licences: LICENSE.md."
-
-
-def front_matter(manifest: Manifest) -> str:
-    """The card's YAML: language, licence, size, configs, features and row counts."""
-    from huggingface_hub import DatasetCardData
-
-    found = {entry.license for entry in manifest.sources}
-    single = found.pop().lower() if len(found) == 1 else ""
-    plain = single if single in {"apache-2.0", "mit", "gpl-3.0", "cc-by-nc-4.0"} else ""
-    license: dict[str, Any] = {"license": plain} if plain else {
-        "license": "other", "license_name": "mixed", "license_link": "LICENSE.md",
-    }  # fmt: skip
-    tasks = ["text-generation"] + (["question-answering"] if manifest.split == "sft" else [])
-    card = DatasetCardData(
-        language=["zh"], pretty_name=manifest.name, task_categories=tasks, size_categories=[_size(manifest.rows)],
-        tags=["medical", "chinese", manifest.split], **license, **metadata(manifest),
-    )  # fmt: skip
-    return card.to_yaml()
-
-
-def _size(rows: int) -> str:
-    """The Hub's size category of a row count."""
-    steps = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"), (10**7, "1M<n<10M"))
-    return next((name for limit, name in steps if rows < limit), "10M<n<100M")
 
 
 def fingerprint(path: Path) -> tuple[str, str]:

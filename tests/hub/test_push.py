@@ -5,11 +5,13 @@ import json
 from pathlib import Path
 
 import datasets
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from hub.loopback import Hub
 from huggingface_hub import HfApi, snapshot_download
-from releases import make_release, some_row, some_rows
+from releases import LOST_TEXT, make_release, some_row, some_rows
 
 from chimed.errors import ConflictError, DataError
 from chimed.hub import publish_folder, push_to_hub
@@ -72,26 +74,46 @@ def test_preferences_come_in_three_shapes_of_the_same_ids(hub: Hub, tmp_path: Pa
         assert two["messages"][:-1] == row["prompt"]
 
 
+def published_text(hub: Hub) -> str:
+    """Everything that stands in the files on the Hub, tables unpacked."""
+    parts = []
+    for name, entry in hub.repo("org/X").files().items():
+        if name.endswith(".parquet"):
+            parts.append(str(pq.read_table(hub.world.store.path(entry.sha256)).to_pylist()))
+        else:
+            parts.append(entry.data.decode())
+    return "\n".join(parts)
+
+
 def test_restricted_rows_and_local_files_never_leave(hub: Hub, tmp_path: Path) -> None:
-    secret = {"report.html": "<p>随便</p>", "sketches/notes.txt": "x"}
-    release = make_release(tmp_path, "sft", files=secret)
+    rows = some_rows("sft")
+    mine = [row for row in rows if row["source"] == "meddialog_cn"]
+    for row in mine:
+        row["messages"][0]["content"] += "独门问诊"
+    files = {"samples/part-00000.txt": "遮盖前的文本", "report.html": "独门问诊", "LICENSE.md": "旧"}
+    release = make_release(tmp_path, "sft", rows=rows, files=files)
+    ids = pa.table({"id": [row["id"] for row in rows], "note": ["独门问诊" if row in mine else "" for row in rows]})
+    pq.write_table(ids, release.path / "origin/part-00001.parquet")
     result = push_to_hub(release, "org/X")
-    assert [refused.source for refused in result.refused] == ["meddialog_cn"]
+    assert [(refused.source, refused.records) for refused in result.refused] == [("meddialog_cn", 6)]
     tree = hub.repo("org/X").files()
-    assert not [name for name in tree if name.startswith(("lost/", "origin/", "data/meddialog_cn")) or "report" in name]
+    assert not [name for name in tree if name.startswith(("lost/", "origin/", "samples/", "data/meddialog_cn"))]
+    text = published_text(hub)
+    assert "布洛芬" in text
+    assert not [words for words in ("独门问诊", "遮盖前的文本", LOST_TEXT) if words in text]
+
+
+def test_the_published_manifest_lists_what_is_published(hub: Hub, tmp_path: Path) -> None:
+    push_to_hub(make_release(tmp_path, "sft"), "org/X")
+    tree = hub.repo("org/X").files()
     manifest = json.loads(tree["manifest.json"].data)
     assert {file["path"] for file in manifest["files"]} | {"manifest.json", "SHA256SUMS", ".gitattributes"} == set(tree)
-    assert manifest["rows"] == 12 and [s["source"] for s in manifest["sources"]] == [
-        "chinese_medical_dialogue",
-        "school_math",
-    ]
+    names = [entry["source"] for entry in manifest["sources"]]
+    assert manifest["rows"] == 12 and names == ["chinese_medical_dialogue", "school_math"]
     recipe = json.loads(tree["recipes/meddialog_cn.json"].data)
     assert recipe["rows"]["count"] == 6 and any("--verify-against" in command for command in recipe["commands"])
-    texts = [row["messages"][0]["content"] for row in some_rows("sft") if row["source"] == "meddialog_cn"]
-    stored = [entry.data or hub.world.store.path(entry.sha256).read_bytes() for entry in tree.values()]
-    ours = {path for path in tree if path.startswith("recipes/")}
-    assert not [p for p in ours if any(text.encode() in stored[list(tree).index(p)] for text in texts)]
-    assert "meddialog_cn" in tree["README.md"].data.decode()
+    card = tree["README.md"].data.decode()
+    assert "meddialog_cn" in card and "[More Information Needed]" not in card and "12" in card
 
 
 def test_include_restricted_is_recorded(hub: Hub, tmp_path: Path) -> None:
