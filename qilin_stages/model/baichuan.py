@@ -23,8 +23,8 @@ def convert(source: Path, out: Path) -> None:
     Raises DataError for anything that is no 7B Baichuan checkpoint, ConflictError where `out` holds a model.
     """
     config = _config(source)
-    if (out / "config.json").exists():
-        raise ConflictError(f"{out}: holds a model already. Name another folder.")
+    if out.exists() and any(out.iterdir()):
+        raise ConflictError(f"{out}: holds a model already, or something else. Name an empty folder.")
     out.mkdir(parents=True, exist_ok=True)
     part = out.with_name(out.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
@@ -80,9 +80,15 @@ def _tensors(path: Path) -> dict[str, Any]:
         from safetensors.torch import load_file
 
         return dict(load_file(path))
+    import pickle
+
     import torch
 
-    return dict(torch.load(path, map_location="cpu", weights_only=True, mmap=True))
+    try:
+        return dict(torch.load(path, map_location="cpu", weights_only=True, mmap=True))
+    except (pickle.UnpicklingError, RuntimeError) as error:
+        first = str(error).splitlines()[0]
+        raise DataError(f"{path}: holds more than plain tensors, and code is never run: {first}") from None
 
 
 def _write_weights(source: Path, out: Path, *, normalised: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,14 +38,24 @@ def make_tokenizer(out: Path, corpus: Iterator[str], vocabulary: int) -> None:
         pre_tokenizers.Punctuation(behavior="isolated"),
     ])  # fmt: skip
     raw.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Fuse()])
+    lines = list(corpus)
+    alphabet = common_characters(lines, max(16, vocabulary // 2 - 260))
     bytes_ = [f"<0x{byte:02X}>" for byte in range(256)]
     trainer = trainers.BpeTrainer(
         vocab_size=vocabulary, special_tokens=SPECIAL + bytes_, show_progress=False, max_token_length=8,
-        limit_alphabet=max(16, vocabulary // 2 - 260),
+        initial_alphabet=alphabet, limit_alphabet=len(alphabet),
     )  # fmt: skip
-    raw.train_from_iterator(corpus, trainer)
+    raw.train_from_iterator(lines, trainer)
     out.mkdir(parents=True, exist_ok=True)
     _write(raw.to_str(), out)
+
+
+def common_characters(lines: list[str], count: int) -> list[str]:
+    """The most frequent characters, ties by code point (the trainer's own choice among ties differs from run to run)."""
+    counts: Counter[str] = Counter()
+    for line in lines:
+        counts.update(line)
+    return sorted(counts, key=lambda character: (-counts[character], character))[:count]
 
 
 def _write(tokenizer: str, out: Path) -> None:
