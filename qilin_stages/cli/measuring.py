@@ -73,3 +73,29 @@ def evaluate(
     else:
         print_results(results, print_table, typer.echo)
         typer.echo(f"written: {out / 'results.json'}")
+
+
+@app.command()
+def compare(
+    models: Annotated[list[str], typer.Argument(metavar="MODEL…", help="A path, a run, openai:NAME@URL …")],
+    prompts: Annotated[Path, typer.Option("--prompts", "-p", help="Text (one a line) or JSON Lines {prompt, "
+                                          "reference?}.")],
+    out: Annotated[Path, typer.Option(help="The file to write: .html or .md.")],
+) -> None:  # fmt: skip
+    """Answers of several models side by side, with scores where there is a reference."""
+    from qilin_stages.evals.compare import compare as run
+
+    with progress("answering") as report:
+        compared = run(models, prompts, out, report)
+    typer.echo(f"{len(compared)} prompts, {len(models)} models: {out}")
+
+
+@app.command()
+def report(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN…", help="Runs, and folders written by eval.")],
+    out: Annotated[Path, typer.Option(help="The HTML file to write.")] = Path("report.html"),
+) -> None:
+    """Curves of all stages, and the paper's Tables 4-6 beside ours, in one HTML file."""
+    from qilin_stages.report import write_report
+
+    typer.echo(str(write_report(runs, out)))

@@ -12,7 +12,7 @@ from chimed.errors import DataError, UsageError
 from qilin_stages.evals.task import Answer, Request
 
 _WHOLE = 256 * 2**20
-_PLACES = ("", "merged", "model", "final", "adapter")
+_PLACES = ("", "model", "adapter")
 
 
 class Model(Protocol):
@@ -42,8 +42,23 @@ def open_model(spec: str, cache: Path) -> Model:
     return _open_local(spec)
 
 
-def model_folder(path: Path) -> Path:
-    """The folder with config.json or adapter_config.json in a model or run folder; a merged model wins."""
+def folders(path: Path) -> tuple[Path, Path | None]:
+    """The base model's folder and, where there is one, the adapter's; a run's own facts are checked by its lineage.
+
+    Raises DataError where there is no model, and for a run that is unfinished or was edited.
+    """
+    if (path / "run.json").is_file():
+        from qilin_stages.lineage import resolve
+
+        found = resolve(str(path))
+        return found.base, found.adapter
+    folder = _model_folder(path)
+    if (folder / "config.json").is_file():
+        return folder, None
+    return _base_of(folder), folder
+
+
+def _model_folder(path: Path) -> Path:
     if not path.is_dir():
         raise DataError(f"{path}: no such folder. Give a model folder, a run, or openai:NAME@URL.")
     for name in ("config.json", "adapter_config.json"):
@@ -76,7 +91,7 @@ def _hash_file(file: Path, digest: Any) -> None:
 
 
 def _open_local(spec: str) -> Model:
-    folder = model_folder(Path(spec))
+    base, adapter = folders(Path(spec))
     try:
         import transformers
     except ModuleNotFoundError:
@@ -85,20 +100,18 @@ def _open_local(spec: str) -> Model:
 
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
-    adapter = (folder / "adapter_config.json").is_file() and not (folder / "config.json").is_file()
-    base = _base_of(folder) if adapter else folder
     model = _load(base)
     if adapter:
         from peft import PeftModel
 
-        model = PeftModel.from_pretrained(model, folder)
-    place = folder if (folder / "tokenizer_config.json").is_file() else base
+        model = PeftModel.from_pretrained(model, adapter)
+    place = adapter if adapter and (adapter / "tokenizer_config.json").is_file() else base
     tokenizer = transformers.AutoTokenizer.from_pretrained(place, local_files_only=True)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
     if tokenizer.pad_token_id is None:
         raise DataError(f"{place}: the tokenizer has no pad, end or unknown token. Set one in tokenizer_config.json.")
-    mark = identity(folder) + (identity(base) if adapter else "")
+    mark = identity(base) + (identity(adapter) if adapter else "")
     return LocalModel(spec, hashlib.sha256(mark.encode()).hexdigest(), model.eval(), tokenizer)
 
 

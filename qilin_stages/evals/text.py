@@ -51,8 +51,8 @@ class TextScores:
 
 
 def characters(text: str) -> Tokens:
-    """Characters for which str.isspace() is false; no folding of case, width or punctuation."""
-    return [c for c in text if not c.isspace()]
+    """Characters for which str.isspace() is false, as one string; no folding of case, width or punctuation."""
+    return "".join(text.split())
 
 
 def words(text: str) -> Tokens:
