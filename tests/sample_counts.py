@@ -180,11 +180,24 @@ def medicalgpt_reward() -> Iterator[Outcome]:
         yield pair(row["response_chosen"], row["response_rejected"])
 
 
+def release_passages() -> Iterator[Outcome]:
+    return (None for line in text("chimed_release/cpt.txt").split("\n") if line.strip())
+
+
+def release_pairs() -> Iterator[Outcome]:
+    rows = json.loads(text("chimed_release/dpo.json"))
+    return (pair(row["response_chosen"], row["response_rejected"]) for row in rows)
+
+
+RELEASE: dict[str, Callable[[], Iterator[Outcome]]] = {
+    "cpt": release_passages,
+    "sft": partial(conversations, "chimed_release/sft.jsonl"),
+    "dpo": release_pairs,
+}
+
+
 def chimed_release() -> Iterator[Outcome]:
-    yield from (None for line in text("chimed_release/cpt.txt").split("\n") if line.strip())
-    yield from conversations("chimed_release/sft.jsonl")
-    for row in json.loads(text("chimed_release/dpo.json")):
-        yield pair(row["response_chosen"], row["response_rejected"])
+    return (outcome for count in RELEASE.values() for outcome in count())
 
 
 COUNTERS: dict[str, Callable[[], Iterator[Outcome]]] = {
@@ -205,6 +218,11 @@ COUNTERS: dict[str, Callable[[], Iterator[Outcome]]] = {
 
 
 def counted(name: str) -> dict[str, Any]:
-    outcomes = list(COUNTERS[name]())
-    lost = Counter(sorted(reason for reason in outcomes if reason))
-    return {"read": len(outcomes), "kept": len(outcomes) - lost.total(), "lost": dict(lost)}
+    """Rows of a source as `EXPECTED.json` gives them."""
+    return tally(COUNTERS[name]())
+
+
+def tally(outcomes: Iterator[Outcome]) -> dict[str, Any]:
+    booked = list(outcomes)
+    lost = Counter(sorted(reason for reason in booked if reason))
+    return {"read": len(booked), "kept": len(booked) - lost.total(), "lost": dict(lost)}
