@@ -22,10 +22,12 @@ BIRTHS = (
     rule(
         "DOB",
         80,
-        rf"{_BIRTH_CUE}{S}(?:\([^()\n0-9]{{0,6}}\))?{S}(?:就?是|为|在|[:=])?{S}"
+        rf"{_BIRTH_CUE}{S}(?:\([^()\n0-9]{{0,6}}\))?{S}(?:就?是|为|在)?{S}[:=]?{S}"
         rf"(?P<v>{_MONTH_OR_DAY}|{_COMPACT}|(?:农历|阴历|阳历)?{MONTH}月{DAY}[日号]|[0-9]{{2}}年{MONTH}月(?:{DAY}[日号])?|"
+        rf"[0-9]{{2}}(?P<y>[-./]){MONTH}(?P=y){DAY}(?![0-9])|{DAY}/{DAY}/{YEAR}(?![0-9])|"
         rf"{_CHINESE_DATE})",
     ),
+    rule("DOB", 80, rf"出生年月{S}[:是为]?{S}(?P<v>{YEAR}(?:0[1-9]|1[0-2]))(?![0-9])"),
     rule("DOB", 80, rf"(?P<v>{_MONTH_OR_DAY}|{_CHINESE_DATE}){S}(?:出生|生于|生人|生(?=[，,。;；、)\s]|$))"),
 )
 
@@ -41,7 +43,7 @@ PLATES = (
     rule(
         "PLATE",
         60,
-        rf"[{PROVINCES}][A-HJ-NP-Z] ?[·•・. ]? ?(?=[A-Z]*[0-9])"
+        rf"[{PROVINCES}][A-HJ-NP-Z] ?[·•・. -]? ?(?=[A-Z]*[0-9])"
         rf"(?:[A-HJ-NP-Z0-9]{{5,6}}|[A-HJ-NP-Z0-9]{{4}}[挂学警港澳])(?![0-9A-Za-z])",
     ),
 )

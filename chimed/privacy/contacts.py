@@ -9,7 +9,7 @@ from chimed.privacy.rules import DIGIT, IS, LETTER, MOBILE, Group, L, Match, R, 
 
 def _account(match: Match) -> bool:
     """A name of letters alone after a cue without 号 or a colon is a word of English, not an account."""
-    return any(c in "0123456789_-" for c in match["v"]) or any(c in match["is"] for c in ":=号")
+    return any(c in "0123456789_-" for c in match["v"]) or any(c in match["is"] for c in ":=号(")
 
 
 _ACCOUNT = rf"[A-Za-z][-_A-Za-z0-9]{{5,19}}(?![-_A-Za-z0-9@])|{MOBILE}(?![0-9])"
@@ -17,7 +17,7 @@ _WECHAT_CUE = (
     r"(?:微信公众号|公众号|微信|薇信|威信|微 信|[Vv]信|(?<![0-9A-Za-z])(?i:wechat|weixin|vx|wx)(?![A-Za-z]))"
     r"(?:[/、和或及&](?:QQ|qq|电话|手机))?(?:同号|联系|添加|搜索?|账号|帐号)?"
 )
-_QQ_CUE = r"(?:(?<![A-Za-z])[Qq][Qq]|扣扣|企鹅|球球|(?<![A-Za-z])[Qq](?=号|群|:))(?:[/、和或及&](?:微信|电话|手机))?"
+_QQ_CUE = r"(?:(?<![A-Za-z])[Qq][Qq]|扣扣|企鹅|球球|(?<![A-Za-z])[Qq](?=号|群|:))(?:[/、和或及&](?:微信|电话|手机))?(?:联系|添加|搜索?)?"
 _QQ = r"[1-9][0-9]{4,11}(?![0-9A-Za-z@.*])"
 _URL_CHARACTER = r"[^\s一-鿿，。；！？、）)】」》<>\"'\]]"
 _URL_END = r"[^\s一-鿿，。；！？、）)】」》<>\"'\].,:;!?]"
@@ -29,13 +29,21 @@ EMAILS = (
         rf"{L}[A-Za-z0-9._%+\-]+ ?(?:@|[(\[](?:at|AT)[)\]]) ?[A-Za-z0-9\-]+(?: ?(?:\.|[(\[]dot[)\]]) ?[A-Za-z0-9\-]+)+",
     ),
 )
+_MORE_DOMAINS = "edu|gov|info|top|vip|cc|io|me|tv|xyz|club|shop|app"
+_NAME_OF_SITE = r"(?:[A-Za-z0-9](?:[A-Za-z0-9\-]{0,40})\.)+"
 URLS = (
     rule("URL", 90, rf"(?:(?i:https?|ftp)://|(?<![A-Za-z0-9.])(?i:www)\.){_URL_CHARACTER}*{_URL_END}"),
     rule(
         "URL",
         88,
-        rf"(?<![A-Za-z0-9.@_/\-])(?:[A-Za-z0-9](?:[A-Za-z0-9\-]{{0,40}})\.)+(?:com|cn|org|net)(?![A-Za-z0-9_.(\-])"
+        rf"(?<![A-Za-z0-9.@_/\-]){_NAME_OF_SITE}(?:com|cn|org|net)(?![A-Za-z0-9_.(\-])"
         rf"(?:/{_URL_CHARACTER}*)?",
+    ),
+    rule("URL", 88, rf"(?<![A-Za-z0-9.@_/\-]){_NAME_OF_SITE}(?:{_MORE_DOMAINS})/{_URL_CHARACTER}*"),
+    rule(
+        "URL",
+        88,
+        rf"(?:网址|网站|官网|链接|主页|域名){IS}(?P<v>{_NAME_OF_SITE}[A-Za-z]{{2,6}}(?![A-Za-z0-9_.(\-])(?:/{_URL_CHARACTER}*)?)",
     ),
 )
 WECHAT = (
@@ -52,11 +60,12 @@ QQ = (
 )
 
 GROUPS = (
-    Group(LETTER, frozenset("@＠tT"), words("@ ＠ (at) [at] (AT) [AT] （at）"), EMAILS),
+    Group(LETTER, frozenset("@＠tTｔ"), words("@ ＠ ａｔ (at) [at] (AT) [AT] （at）"), EMAILS),
     Group(
         LETTER,
         frozenset(".．:：wWｗ"),
-        words("www .com .cn :// .net .org WWW Www ：// ：／／ ｗｗｗ ．ｃ ．com ．cn ．ｎ ．ｏ"),
+        words("www .com .cn :// .net .org WWW Www ：// ：／／ ｗｗｗ ．ｃ ．com 网址 网站 官网 链接 主页 域名 "
+            ".edu/ .gov/ .info/ .top/ .vip/ .cc/ .io/ .me/ .tv/ .xyz/ .club/ .shop/ .app/ ．cn ．ｎ ．ｏ"),
         URLS,
     ),
     Group(0, frozenset("信号"), words("微信 公众号 薇信 威信 V信 v信", "微 信", "微\u3000信"), WECHAT),

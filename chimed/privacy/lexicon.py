@@ -17,17 +17,17 @@ SURNAMES = frozenset(
     "方石姚谭廖邹熊金陆郝孔白崔康毛邱秦江史顾侯邵孟龙段雷钱汤尹黎武乔贺赖龚文庞樊兰殷施陶洪翟颜倪严牛温芦季俞章鲁葛伍韦申尤毕聂焦"
     "柳邢路岳齐梅莫庄辛管祝左涂谷祁舒耿牟卜詹苗凌费纪靳盛童欧甄项曲游阳裴席卫屈鲍覃霍翁隋植甘景薄司柏宁柯阮桂闵柴车冉房辜吉饶刁瞿"
     "戚丘米池滕晋苑邬臧畅宫苟褚廉简娄盖符奚木穆党燕郎邸冀谈姬屠郜晏栾郁商蒙喻揭窦迟宇敖糜鄢冷卓花仇艾蓝巩稽井练仲乐虞卞封竺冼原官"
-    "衣楚佟栗匡宗巫鞠僧桑荆谌银扬沙伏岑习胥蔺"
+    "衣楚佟栗匡宗巫鞠僧桑荆谌银扬沙伏岑习胥蔺付闫肖代丛寇尚厉邝佘仝晁荀麦"
 )
 # Surnames that before a title are mostly function words or prefixes: only an explicit cue (姓名：) makes names of them.
 UNLIKELY = frozenset("向和由从经及应全当有时家能查来位成都明关保计解单台强常易华安万古包边连")
 # Surnames that are next to never another word: these may stand alone before a title inside a sentence.
 CLEAR = frozenset(
     "王李刘陈杨赵吴徐孙胡朱郭罗梁宋郑韩唐冯董萧曹袁邓傅沈彭吕苏卢蒋蔡贾丁魏薛叶阎潘杜戴夏钟汪姜范姚谭廖邹陆郝崔邱秦顾侯邵孟尹黎贺"
-    "赖龚庞樊殷陶洪翟颜倪俞葛韦聂焦柳邢岳詹凌靳甄裴覃霍翁隋柯阮闵辜瞿戚滕邬臧褚娄奚穆郜晏栾窦鄢卞佟谌胥蔺"
+    "赖龚庞樊殷陶洪翟颜倪俞葛韦聂焦柳邢岳詹凌靳甄裴覃霍翁隋柯阮闵辜瞿戚滕邬臧褚娄奚穆郜晏栾窦鄢卞佟谌胥蔺肖闫邝佘寇仝晁荀"
 )
 # Never a lone surname before a title: 祝医生… is a wish, 原主任 a former one.
-NEVER_ALONE = frozenset("祝原官项段党练商僧银衣车房植简盖花木乐路单")
+NEVER_ALONE = frozenset("祝原官项段党练商僧银衣车房植简盖花木乐路单代尚厉丛麦")
 # Verbs of a greeting: before a title they make a name only with a given name that is no word (祝健康医生).
 WISHES = frozenset("祝谢贺")
 REFUSED = frozenset(

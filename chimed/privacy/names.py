@@ -30,6 +30,8 @@ _TITLE = re.compile(rf"(?:{_TITLES})(?!指导|建议|处方)")
 _TITLE_HERE = re.compile(_TITLES)
 # The character before a lone surname inside a sentence that makes it one: 找周医生, 谢谢李医生.
 _LEAD = frozenset("谢问找请给跟和与是由让叫听挂约了到见好您你")
+# 谢医生 is a name when the doctor is greeted, and thanks when not.
+_GREETED = re.compile(r"[您你]好|[，,：:]")
 _NUMERALS = frozenset("0123456789一二两三四五六七八九十几这那每上下本整半")
 
 _EXPLICIT = re.compile(
@@ -67,6 +69,9 @@ _HEAD_WORDS = re.compile(
 ).search
 _TITLE_ENDS = frozenset("生师夫任授士长姐姨爷妈家")
 _TITLE_WORDS = words("医生 医师 大夫 主任 教授 护士 护师 院长 先生 女士 小姐 阿姨 大爷 大妈 老师 专家 药师")
+
+
+_ANY = SURNAMES | UNLIKELY
 
 
 def _given(text: str) -> bool:
@@ -169,7 +174,11 @@ def _full_before(text: str, start: int, title: int) -> bool:
     if not _given(given) or _common(name) or (name[0] in WISHES and is_word(given)):
         return False
     if boundary(text, start):
+        if name[0] in UNLIKELY:
+            return _likely(given) and not is_word(name[:2]) and not is_word(given)
         return _likely(given) or not (is_word(given, COMMON_WORD) or is_word(name[:2], COMMON_WORD))
+    if name[0] in UNLIKELY:
+        return False
     return _likely(given) and not _crosses(text, start, len(name)) and not is_word(name[:2], COMMON_WORD)
 
 
@@ -177,6 +186,8 @@ def _alone_before(text: str, start: int, title: str) -> bool:
     """Whether a lone surname stands before the title."""
     surname = text[start]
     if surname in NEVER_ALONE or title == "专家":
+        return False
+    if surname == "谢" and not _GREETED.match(text, start + 1 + len(title)):
         return False
     if boundary(text, start):
         return start == 0 or text[start - 1] not in _NUMERALS
@@ -189,7 +200,7 @@ def _before_titles(text: str) -> Iterator[Span | None]:
     for match in _TITLE.finditer(text):
         title = match.start()
         start = _compound_before(text, title)
-        candidates = [title - size for size in (3, 2, 1) if title >= size and text[title - size] in SURNAMES]
+        candidates = [title - n for n in (3, 2, 1) if title >= n and text[title - n] in (SURNAMES if n < 3 else _ANY)]
         if start is None:
             start = next((s for s in candidates if _is_name(text, s, title, match[0])), None)
         if start is not None:

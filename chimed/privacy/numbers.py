@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from chimed.privacy import validators
-from chimed.privacy.rules import DASH, DIGIT, DIGITS, IS, YEAR, Group, L, Match, R, S, rule, value, words
+from chimed.privacy.rules import DASH, DIGIT, DIGITS, IS, STRONG_IS, YEAR, Group, L, Match, R, S, rule, value, words
 
 
 def _telephone(match: Match) -> bool:
@@ -25,13 +25,16 @@ def _record(match: Match) -> bool:
     if before.isascii() and before.isalpha() and match[0][0].isascii():
         return False
     digits = validators.digits_of(match["v"])
-    if any(word in match["is"] for word in ("号", "码", "ID", "id", "No", "NO")):
+    if any(word in match["is"] for word in ("号", "码", "#", "ID", "id", "No", "NO")):
         return len(digits) >= 4
-    return len(digits) >= 6 and not validators.date(match["v"])
+    return _PLAIN_RECORD.fullmatch(match["v"]) is not None and not validators.date(match["v"])
+
+
+_PLAIN_RECORD = re.compile(r"[A-Za-z]{0,4}-?[0-9]{6,18}")
 
 
 def _bank(match: Match) -> bool:
-    return 12 <= len(validators.digits_of(match["v"])) <= 19
+    return 12 <= len(validators.digits_of(match["v"])) <= 22
 
 
 def _identity_by_cue(match: Match) -> bool:
@@ -41,12 +44,32 @@ def _identity_by_cue(match: Match) -> bool:
 
 _PERMITS = r"(?:身份证件?|公民身份|证件|社会保障|驾驶证|驾照|军官证|士官证|残疾人?证|执业证书?|资格证书?)"
 _RECORD_CUE = (
-    r"(?:病案|病历|病例|住院|门诊|就诊|就医|挂号|登记|建档|档案|影像|放射|超声|B超|胸片|切片|检查|检验|化验|标本|样本|病理|报告|申请|处方|"
-    r"体检|病员|一卡通|健康|医疗保险|医疗证?|医保|社保|诊疗|患者|病人|CT|MRI|MR|DR|ECG|PET|X线)"
+    r"(?:病案|病历|病例|入院|出院|住院|门诊|就诊|就医|挂号|登记|建档|档案|影像|放射|超声|B超|胸片|切片|检查|检验|化验|标本|样本|病理|报告|申请|处方|"
+    r"体检|病员|一卡通|健康|医疗保险|医疗证?|医保|社保|社会保障|诊疗|患者|病人|CT|MRI|MR|DR|ECG|PET|X线)"
     r"(?:卡|单|证|片|病历|病案|档案|流水|检查|切片|标本|申请|报告){0,2}"
 )
-_STRONG = rf"{S}(?:(?:号码?|编号|代码|码|ID|id|NO\.?|No\.?){S}(?:\([^()\n0-9]{{0,8}}\))?{S}(?:就?是|为|[:=])?|[:=]){S}"
-_RECORD = r"[A-Za-z]{0,4}-?[0-9]{3,18}(?:-[0-9A-Za-z]{1,12})*"
+_RECORD = re.compile(r"[A-Za-z]{0,4}-?[0-9]{6,18}")
+
+
+def _bank(match: Match) -> bool:
+    return 12 <= len(validators.digits_of(match["v"])) <= 22
+
+
+def _identity_by_cue(match: Match) -> bool:
+    plain = match["v"].replace(" ", "").replace("-", "")
+    return len(plain) in {15, 18} and sum(c in "0123456789" for c in plain) >= 6
+
+
+_PERMITS = r"(?:身份证件?|公民身份|证件|社会保障|驾驶证|驾照|军官证|士官证|残疾人?证|执业证书?|资格证书?)"
+_RECORD_CUE = (
+    r"(?:病案|病历|病例|入院|出院|住院|门诊|就诊|就医|挂号|登记|建档|档案|影像|放射|超声|B超|胸片|切片|检查|检验|化验|标本|样本|病理|报告|申请|处方|"
+    r"体检|病员|一卡通|健康|医疗保险|医疗证?|医保|社保|社会保障|诊疗|患者|病人|CT|MRI|MR|DR|ECG|PET|X线)"
+    r"(?:卡|单|证|片|病历|病案|档案|流水|检查|切片|标本|申请|报告){0,2}"
+)
+_STRONG = (
+    rf"{S}(?:(?:号码?|编号|代码|码|ID|id|NO\.?|No\.?){S}(?:\([^()\n0-9]{{0,8}}\))?{S}(?:就?是|为|即)?{S}[:=]?|[:=]){S}"
+)
+_RECORD = r"[0-9A-Za-z](?:-?[0-9A-Za-z]){2,23}"
 _PHONE_CUE = (
     r"(?:电话|手机|联系方式|联系号码|热线|致电|拨打|传真|座机|固话|手提|总机|值班室|"
     r"(?<![A-Za-z])(?i:telephone|tel|phone|mobile|cell|fax|hotline)(?![A-Za-z]))"
@@ -78,12 +101,19 @@ PERMITS = (
         rf"{_PERMITS}{IS}(?P<v>[1-9][0-9*]{{2}}[0-9Xx* -]{{11,18}}[0-9Xx*])(?![0-9A-Za-z*])",
         _identity_by_cue,
     ),
-    rule("PASSPORT", 80, rf"(?:护照|通行证){IS}(?P<v>[A-Za-z]{{1,2}}[0-9]{{7,9}}){R}"),
+    rule("PASSPORT", 80, rf"(?:护照|通行证|旅行证){IS}(?P<v>[A-Za-z]{{1,2}}[0-9]{{7,9}}){R}"),
     rule("PASSPORT", 80, rf"(?:台胞证|回乡证|台湾居民来往大陆通行证){IS}(?P<v>[A-Za-z]?[0-9]{{8,10}}){R}"),
 )
 RECORDS = (
-    rule("MRN", 95, rf"{_RECORD_CUE}(?P<is>{_STRONG})(?P<v>{_RECORD}){R}(?!\.[0-9])", _record),
-    rule("MRN", 95, rf"{L}(?P<is>ID号|MRN)(?:号码?)?{S}[:是为]?{S}(?P<v>[A-Za-z]{{0,3}}[0-9]{{4,18}}){R}"),
+    rule("MRN", 95, rf"{_RECORD_CUE}(?P<is>{STRONG_IS})(?P<v>{_RECORD}){R}(?!\.[0-9])", _record),
+    rule(
+        "MRN", 95, rf"(?:病历|病案|就诊卡|诊疗卡|医保卡|社保卡){S}(?P<v>[A-Za-z]{{0,4}}-?[0-9]{{6,18}}){R}(?!\.[0-9])"
+    ),
+    rule(
+        "MRN",
+        95,
+        rf"{L}(?:ID号|MRN|(?i:patient id|medical record (?:number|no\.?)|case no\.?)){IS}(?P<v>[A-Za-z]{{0,3}}[0-9]{{4,18}}){R}",
+    ),
 )
 PHONES_BY_CUE = (
     rule(
@@ -110,11 +140,11 @@ PHONES = (
         rf"(?<![0-9A-Za-z.\-])(?:(?:\+|00)86{DASH}?)?(?:\(?{_AREA}\){S}|{_AREA}{S}{DASH}{S})"
         rf"{_LOCAL}{_EXTENSION}(?![0-9A-Za-z]|\.[0-9])",
     ),
-    rule("PHONE", 70, rf"{L}(?:\+|00)86{DASH}?[1-9][0-9]{{1,2}}{DASH}{_LOCAL}{_EXTENSION}{R}"),
+    rule("PHONE", 70, rf"{L}(?:\+86|0086|86-){DASH}?[1-9][0-9]{{1,2}}{DASH}{_LOCAL}{_EXTENSION}{R}"),
     rule("PHONE", 58, rf"(?<![0-9A-Za-z.\-:]){_AREA}[2-9][0-9]{{6,7}}(?![0-9A-Za-z\-]|\.[0-9])"),
 )
 CARDS_BY_CUE = (
-    rule("BANK_CARD", 66, rf"{_BANK_CUE}{IS}(?P<v>[0-9]{{4}}(?:[ -]?[0-9]){{8,15}})(?![0-9A-Za-z])", _bank),
+    rule("BANK_CARD", 66, rf"{_BANK_CUE}{IS}(?P<v>[0-9]{{4}}(?:[ -]?[0-9]){{8,18}})(?![0-9A-Za-z])", _bank),
 )
 CARDS = (
     rule(
@@ -130,7 +160,7 @@ BUSINESS_LINES = (rule("PHONE", 60, rf"{L}[48]00{DASH}?[0-9]{{3,4}}{DASH}?[0-9]{
 GROUPS = (
     Group(DIGIT, DIGITS, _SEVEN, IDENTITY + PHONES + CARDS),
     Group(DIGIT, frozenset("证会照"), _FOUR, PERMITS),
-    Group(DIGIT, frozenset("号码:：=＝DdNnＩR"), re.compile(r"[0-9０-９]{3}").search, RECORDS),
+    Group(DIGIT, frozenset("号码:：=＝DdNnＩR历案卡"), re.compile(r"[0-9０-９]{3}").search, RECORDS),
     Group(
         DIGIT,
         frozenset("话机式码线电打真室提LlEeAaＬｌＥｅ"),

@@ -17,7 +17,15 @@ Match = re.Match[str]
 
 L, R = r"(?<![0-9A-Za-z])", r"(?![0-9A-Za-z])"
 S = r"[ \t]*"
-IS = rf"{S}(?:号码|编号|代码|号|码|ID|id)?{S}(?:\([^()\n0-9]{{0,8}}\))?{S}(?:就?是|为|[:=])?{S}"
+# Between a cue and its value: 号, a closing bracket or a remark, 是, a colon or a stroke, an opening bracket.
+_REMARK = rf"[\])】」”]?{S}(?:\([^()\n0-9]{{0,8}}\))?"
+_JOIN = (
+    rf"(?:就?是|为|即|改为|改成了?|换成了?|变更为)?了?{S}[:=|~—#-]{{0,2}}{S}(?:[【「“\"'\[]|\((?!0[0-9]{{2,3}}\)))?{S}"
+)
+_NUMBER_WORD = r"(?:号码|编号|编码|代码|号|码|ID|id|NO\.?|No\.?)"
+IS = rf"{S}{_NUMBER_WORD}?{S}{_REMARK}{S}{_JOIN}"
+# The same, with 号 or at least a colon.
+STRONG_IS = rf"{S}(?:{_NUMBER_WORD}{S}{_REMARK}{S}{_JOIN}|{_REMARK}{S}[:=]{S}(?:[【「“\"'\[(])?{S})"
 DASH = r"[-—–―‐－ ]"
 YEAR = r"(?:19|20)[0-9]{2}"
 MONTH = r"(?:0?[1-9]|1[0-2])"
