@@ -25,7 +25,7 @@ LOCAL_ONLY = ("lost", "origin", "samples")
 
 
 class FileEntry(Frozen):
-    """One file of the release; `content_sha256` is over the rows as canonical JSON lines (data shards only)."""
+    """One file of the release; `content_sha256` is over the values, whatever the Parquet encoding (data shards only)."""
 
     path: str
     sha256: str

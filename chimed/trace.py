@@ -8,10 +8,11 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from chimed import readers, source
+from chimed import source
 from chimed.errors import DataError
 from chimed.release import Release
 from chimed.source import Source
+from chimed.sources import own_files
 
 
 def find_row(release: Release, name: str) -> dict[str, Any]:
@@ -43,7 +44,7 @@ def source_named(release: Release, name: str) -> Source:
     """The source of that name: an installed one, or one of the release's recipe."""
     for table in release.manifest.settings.get("recipe", {}).get("source", []):
         if table.get("name") == name:
-            return readers.from_table(table)
+            return own_files.from_table(table)
     return source.load(name)
 
 

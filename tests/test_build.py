@@ -203,7 +203,7 @@ def test_a_recipe_can_add_a_data_set_without_code(tmp_path: Path) -> None:
     (root / "clinic").mkdir()
     (root / "clinic" / "notes.csv").write_text("q,a\n头痛怎么办？,先量血压，再就诊。\n", encoding="utf-8")
     table = {
-        "name": "clinic", "files": ["*.csv"], "format": "csv", "kind": "question", "license": "internal",
+        "name": "clinic", "files": ["clinic/*.csv"], "format": "csv", "kind": "question", "license": "internal",
         "columns": {"question": "q", "answer": "a"}, "redistributable": "no", "splits": ["sft"], "domain": "medical",
     }  # fmt: skip
     words = recipe.with_options(recipe.load(), source=(table,), validation=0.0)

@@ -138,6 +138,9 @@ class _Build:
             self.boilerplate[item.source.name] = sorted(words.boilerplate)
             folder = self._folder("text") / f"{item.source.name}-{staging.digest(self._key(item), words.key())}"
             self.parsed[item.source.name] = lane.parts
+            if words.idle:
+                after[item.source.name] = lane.parts
+                continue
             after[item.source.name] = [folder / part.name for part in lane.parts]
             calls += [(part, folder / part.name, words) for part in lane.parts]
         for number, _ in enumerate(self.run(transform.transform_part, calls), start=1):
@@ -147,7 +150,7 @@ class _Build:
     def _settings(self) -> tuple[transform.Settings, dict[str, Any]]:
         recipe = self.order.recipe
         steps = tuple(clean.STEPS) if recipe.clean.steps is None else recipe.clean.steps
-        actions = tuple(sorted((quality.DEFAULTS | recipe.quality).items()))
+        actions = tuple(sorted((k, v) for k, v in (quality.DEFAULTS | recipe.quality).items() if v != "off"))
         index, checked = self._index()
         return transform.Settings(steps, recipe.mask, recipe.guard.action, index, actions), checked
 

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chimed import packaged, readers, source
+from chimed import packaged, source
 from chimed.errors import DataError, UsageError
 from chimed.parquet import sha256_of
 from chimed.records import Split
 from chimed.release import UpstreamFile
 from chimed.source import Source
+from chimed.sources import own_files
 
 DEFAULT_FROM = Path("upstream")
 
@@ -58,7 +59,7 @@ def known_sources(extra: Sequence[dict[str, Any]]) -> dict[str, Source]:
     """All sources by name: installed ones and those the recipe adds. Raises UsageError for a name taken twice."""
     sources = dict(source.discover())
     for table in extra:
-        own = readers.from_table(table)
+        own = own_files.from_table(table)
         if own.name in sources:
             raise UsageError(f"the recipe's source {own.name!r} has the name of an installed one. Choose another name.")
         sources[own.name] = own

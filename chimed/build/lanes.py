@@ -31,6 +31,7 @@ class Lane:
     source: Source
     read: int
     parts: list[Path]
+    sizes: list[int] = field(default_factory=list)
     start: int = 0
     hashes: npt.NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, np.uint64))
     repeat: npt.NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
@@ -116,8 +117,10 @@ def _repeats(hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.int32]:
 
 
 def _load(lane: Lane) -> tuple[Lane, npt.NDArray[np.uint8]]:
+    lane.sizes = []
     columns: dict[str, list[Any]] = {"hash": [], "rows": [], "medical": [], "code": []}
     for part in staging.read_parts(lane.parts, ["hash", "rows", "reason", "domain"]):
+        lane.sizes.append(part.num_rows)
         columns["hash"].append(part.column("hash").to_numpy())
         columns["rows"].append(part.column("rows").to_numpy())
         columns["medical"].append(pc.equal(part.column("domain"), "medical").to_numpy(zero_copy_only=False))

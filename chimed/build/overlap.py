@@ -23,6 +23,8 @@ OVERLAP = pa.schema([
 def _hits(lanes: Lanes, lane: Lane) -> Iterator[dict[str, Any]]:
     start = 0
     for part in lane.parts:
+        if not part.with_suffix(".overlap.json").is_file():
+            continue  # no step looked at the texts
         hits = json.loads(part.with_suffix(".overlap.json").read_text(encoding="utf-8"))
         for row, (name, item, coverage, run, contaminated) in hits["hits"]:
             number = start + row

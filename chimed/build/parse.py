@@ -23,9 +23,10 @@ UNEXPECTED = (KeyError, TypeError, AttributeError, IndexError, ValueError)
 
 @dataclass(frozen=True)
 class Parsed:
-    """What became of one upstream row: a record and its texts, or a reason."""
+    """What became of one upstream row: a record and its texts, or a reason; `content` is the row as bytes."""
 
     row: Row | BadRow
+    content: bytes
     record: Record | None = None
     texts: Texts | None = None
     reason: str | None = None
@@ -36,17 +37,18 @@ def parse_rows(source: Source, split: Split, rows: Iterable[Row | BadRow]) -> It
     """Parse and format each row; rows whose kind has no form in the split are passed over (chimed_release)."""
     for row in rows:
         if isinstance(row, BadRow):
-            yield Parsed(row, reason=row.reason, detail=row.detail)
+            yield Parsed(row, row.raw, reason=row.reason, detail=row.detail)
             continue
+        content = content_of(row)
         try:
             record = source.parse(row)
             texts = texts_of(record, split)
             if texts is not None:
-                yield Parsed(row, record, texts)
+                yield Parsed(row, content, record, texts)
         except Skip as skip:
-            yield Parsed(row, reason=skip.reason, detail=skip.detail or None)
+            yield Parsed(row, content, reason=skip.reason, detail=skip.detail or None)
         except UNEXPECTED as error:
-            yield Parsed(row, reason="wrong_shape", detail=f"{type(error).__name__}: {str(error)[:200]}")
+            yield Parsed(row, content, reason="wrong_shape", detail=f"{type(error).__name__}: {str(error)[:200]}")
 
 
 def limited(rows: Iterable[Row | BadRow], limit: int | None) -> Iterator[Row | BadRow]:
@@ -59,16 +61,17 @@ def limited(rows: Iterable[Row | BadRow], limit: int | None) -> Iterator[Row | B
         yield row
 
 
-def row_hash(row: Row | BadRow) -> int:
+def content_of(row: Row) -> bytes:
+    """The upstream row itself as bytes: text as it is, anything else as canonical JSON."""
+    if isinstance(row.value, str):
+        return row.value.encode("utf-8", "backslashreplace")
+    return _canonical(row.value)
+
+
+def row_hash(item: Parsed) -> int:
     """64 bits of the upstream row itself (of the shared key where rows are joined)."""
-    if isinstance(row, BadRow):
-        content = row.raw
-    elif row.key is not None:
-        content = row.key.encode("utf-8", "backslashreplace")
-    elif isinstance(row.value, str):
-        content = row.value.encode("utf-8", "backslashreplace")
-    else:
-        content = _canonical(row.value)
+    key = item.row.key if isinstance(item.row, Row) else None
+    content = item.content if key is None else key.encode("utf-8", "backslashreplace")
     return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest())
 
 
@@ -79,23 +82,12 @@ def _canonical(value: Any) -> bytes:
         return json.dumps(value, sort_keys=True, default=repr).encode("ascii")
 
 
-def _weight(value: Any) -> int:
-    """About how many characters a value holds: parts are cut by it."""
-    if isinstance(value, str | bytes):
-        return len(value)
-    if isinstance(value, dict):
-        return sum(_weight(v) for v in value.values())
-    if isinstance(value, list | tuple):
-        return sum(_weight(v) for v in value)
-    return 8
-
-
 def _parts(parsed: Iterable[Parsed]) -> Iterator[list[Parsed]]:
     held: list[Parsed] = []
     weight = 0
     for item in parsed:
         held.append(item)
-        weight += _weight(item.row.raw if isinstance(item.row, BadRow) else item.row.value)
+        weight += len(item.content)
         if len(held) >= staging.PART_ROWS or weight >= staging.PART_WEIGHT:
             yield held
             held, weight = [], 0
@@ -110,18 +102,18 @@ def _staged(source: Source, item: Parsed) -> tuple[Any, ...]:
         try:
             sha1 = hashlib.sha1("\n".join(item.texts.texts).encode("utf-8")).hexdigest()
         except UnicodeEncodeError as error:
-            return _staged(source, Parsed(row, reason="bad_bytes", detail=f"half a surrogate pair at {error.start}"))
+            detail = f"half a surrogate pair at {error.start}"
+            return _staged(source, Parsed(row, item.content, reason="bad_bytes", detail=detail))
         return (
-            row_hash(row), row.rows, None, None, None, item.texts.texts, item.texts.roles,
+            row_hash(item), row.rows, None, None, None, item.texts.texts, item.texts.roles,
             getattr(record, "kind", source.kind), record.domain or source.domain, record.license or source.license,
             row.file, row.position, record.title, record.upstream_id, sha1,
             orjson.dumps(record.metadata).decode() if record.metadata else None,
             ",".join(record.repairs) or None, None, None, None,
         )  # fmt: skip
-    raw = row.raw if isinstance(row, BadRow) else _canonical(row.value)
     return (
-        row_hash(row), row.rows, item.reason, "parse", item.detail, (), "", source.kind, source.domain, source.license,
-        row.file, row.position, None, None, hashlib.sha1(raw).hexdigest(), None, None, None, None, None,
+        row_hash(item), row.rows, item.reason, "parse", item.detail, (), "", source.kind, source.domain, source.license,
+        row.file, row.position, None, None, hashlib.sha1(item.content).hexdigest(), None, None, None, None, None,
     )  # fmt: skip
 
 

@@ -29,6 +29,8 @@ LOSSES = pa.schema([
     ("detail", pa.string()), ("text_sha1", pa.string()), ("steps", pa.string()), ("preview", pa.string()),
 ])  # fmt: skip
 PREVIEW = 700
+_DONE = ("repairs", "cleaned", "masked", "flags")
+_KEPT = ("file", "position", "rows", "title", "upstream_id", "text_sha1", "metadata")
 _CODES = np.zeros(256, np.int32)
 _NAMES = sorted(set(ROLE.values()))
 for _letter, _role in ROLE.items():
@@ -46,11 +48,12 @@ def _parts(
 ) -> Iterator[tuple[pa.RecordBatch, npt.NDArray[np.int64]]]:
     """The rows of a lane whose fate is wanted, part by part, with their numbers in the lane."""
     start = 0
-    for part in staging.read_parts(lane.parts, columns):
-        here = np.flatnonzero(np.isin(fates[start : start + part.num_rows], wanted))
+    for path, size in zip(lane.parts, lane.sizes, strict=True):
+        here = np.flatnonzero(np.isin(fates[start : start + size], wanted))
         if len(here):
-            yield part.take(pa.array(here)), here + start
-        start += part.num_rows
+            part = staging.read_part(path, columns)
+            yield part if len(here) == size else part.take(pa.array(here)), here + start
+        start += size
 
 
 def _fates(lanes: Lanes, lane: Lane) -> npt.NDArray[np.uint8]:
@@ -113,11 +116,20 @@ def origins(lanes: Lanes) -> Iterator[pa.RecordBatch]:
     """Where each published row came from, in the order of the shards, train before validation."""
     for lane in lanes.lanes:
         for fate, name in ((TRAIN, "train"), (VALIDATION, "validation")):
-            for part, numbers in _parts(lane, _fates(lanes, lane), (fate,), None):
-                rows = part.to_pylist()
-                for row, number in zip(rows, numbers, strict=True):
-                    row |= {"id": lane.id(int(number)), "source": lane.source.name, "part": name, "steps": did(row, [])}
-                yield pa.RecordBatch.from_pylist([{k: row[k] for k in ORIGIN.names} for row in rows], ORIGIN)
+            for part, numbers in _parts(lane, _fates(lanes, lane), (fate,), [*_KEPT, *_DONE]):
+                ids = [lane.id(int(number)) for number in numbers]
+                made = {"id": ids, "source": [lane.source.name] * len(ids), "part": [name] * len(ids), "steps": list(_did(part))}
+                columns = [pa.array(made[n], pa.string()) if n in made else part.column(n) for n in ORIGIN.names]
+                yield pa.RecordBatch.from_arrays(columns, schema=ORIGIN)
+
+
+def _did(part: pa.RecordBatch) -> Iterator[str]:
+    """`did` for every row; most rows share what was done to them."""
+    known: dict[tuple[str | None, ...], str] = {}
+    for cells in zip(*(part.column(name).to_pylist() for name in _DONE), strict=True):
+        if cells not in known:
+            known[cells] = did(dict(zip(_DONE, cells, strict=True)), [])
+        yield known[cells]
 
 
 def losses(lanes: Lanes) -> Iterator[pa.RecordBatch]:

@@ -26,6 +26,11 @@ class Settings:
     quality: tuple[tuple[str, str], ...]
     boilerplate: frozenset[str] = frozenset()
 
+    @property
+    def idle(self) -> bool:
+        """Whether no step would look at a text."""
+        return not self.clean and self.mask == "off" and self.index is None and not self.quality
+
     def key(self) -> tuple[Any, ...]:
         """What the outcome depends on; the place of the guard's index does not count, its name holds its content."""
         index = self.index.name if self.index else ""
