@@ -221,3 +221,24 @@ def test_statistics_stand_beside_the_papers(tmp_path: Path) -> None:
 def test_all_splits_have_names(tmp_path: Path) -> None:
     releases, _ = build(order(upstream(tmp_path / "up"), tmp_path / "out", *SPLITS))
     assert [release.manifest.name for release in releases] == ["ChiMed-SFT", "ChiMed-DPO"]
+
+
+def test_repeated_passages_are_flagged_and_cut_from_running_text_alone(tmp_path: Path) -> None:
+    passage = "".join(f"高血压患者应当每天在固定的时间测量血压并且记录下来，第{i}项。" for i in range(6))
+    books = tmp_path / "up" / "medqa_textbooks" / "data_clean" / "textbooks" / "zh_paragraph"
+    books.mkdir(parents=True)
+    own = "".join(f"这是另一本书自己的段落，编号{i}，讲的是别的内容与别的病。" for i in range(40))
+    (books / "1.txt").write_text(passage + "\n", encoding="utf-8")
+    (books / "2.txt").write_text(own + "\n" + passage + "\n", encoding="utf-8")
+    found = {}
+    for word in ("off", "flag", "cut"):
+        words = recipe.with_options(recipe.load(), dedup__substring=word, validation=0.0)
+        release = build(order(tmp_path / "up", tmp_path / word, "cpt", recipe=words))[0][0]
+        assert validate(release) == []
+        found[word] = {row["id"]: row["text"] for row in look(release, count=9)}
+    assert found["off"] == found["flag"]
+    assert release.manifest.steps["passages"]["rows"] == 1
+    changed = [name for name in found["off"] if found["off"][name] != found["cut"][name]]
+    assert len(changed) == 1
+    assert own in found["cut"][changed[0]]
+    assert found["cut"][changed[0]].count("测量血压") < found["off"][changed[0]].count("测量血压")

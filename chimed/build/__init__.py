@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from chimed import clean, evalsets, guard, quality, staging
-from chimed.build import parse, select, transform, write
+from chimed.build import parse, passages, select, transform, write
 from chimed.build.inputs import Input, chosen, find, known_sources
 from chimed.build.lanes import Lane, Lanes, load
 from chimed.build.measure import source_entries
@@ -99,11 +99,12 @@ class _Build:
         read = self._parse()
         lanes, guarded = self._transform(read)
         facts = select.deduplicate(lanes, recipe.dedup, self._folder("dedup"), self.against, self.order.report)
+        repeated = passages.mark(lanes, self.split, recipe.dedup.substring, self._folder("passages"))
         excluded = self._excluded()
         select.exclude(lanes, excluded)
         times = select.mix(lanes, recipe.mixture, recipe.seed)
         select.validate_part(lanes, recipe.validation, recipe.seed)
-        return self._write(lanes, times, {"dedup": facts, "guard": guarded, "boilerplate": self.boilerplate}, excluded)
+        return self._write(lanes, times, {"dedup": facts, "passages": repeated, "guard": guarded, "boilerplate": self.boilerplate}, excluded)
 
     def _folder(self, name: str) -> Path:
         folder = self.work / name

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from chimed.build.inputs import Input, find
-from chimed.build.parse import parse_rows
+from chimed.build.parse import Parsed, parse_rows
 from chimed.errors import DataError
 from chimed.formatter import publish
 from chimed.ledger import Account
@@ -17,21 +18,26 @@ from chimed.source import Source, refuse_faults
 SAMPLES = 3
 
 
-def input_of(entry: Source, place: Path, split: Split) -> Input:
+def inputs_of(entry: Source, place: Path) -> list[tuple[Split, Input]]:
     """The files of a source below `place`, which is the upstream folder or the source's own folder.
 
-    Raises DataError where there are none.
+    One input per split where splits have files of their own, else one. Raises DataError where there are none.
     """
-    present, _ = find([entry], split, place)
-    if present:
-        return present[0]
-    files = entry.files(place, split) if place.is_dir() else []
-    if files:
-        return Input(entry, place, tuple(files))
-    raise DataError(
-        f"{entry.name}: no files of this source in {entry.place(place)} or {place}. "
-        f"{entry.obtain or 'Upstream: ' + entry.home}"
-    )
+    splits = [split for split in SPLITS if split in entry.serves]
+    found = []
+    for split in splits if entry.split_files else splits[:1]:
+        present, _ = find([entry], split, place)
+        files = entry.files(place, split) if place.is_dir() else []
+        if present:
+            found.append((split, present[0]))
+        elif files:
+            found.append((split, Input(entry, place, tuple(files))))
+    if not found:
+        raise DataError(
+            f"{entry.name}: no files of this source in {entry.place(place)} or {place}. "
+            f"{entry.obtain or 'Upstream: ' + entry.home}"
+        )
+    return found
 
 
 def check(entry: Source, place: Path) -> dict[str, Any]:
@@ -39,13 +45,12 @@ def check(entry: Source, place: Path) -> dict[str, Any]:
 
     Returns the contract's shape with `samples`, `repairs` and, where rows are lost, the first `examples` per reason.
     """
-    split = next(split for split in SPLITS if split in entry.serves)
-    item = input_of(entry, place, split)
-    refuse_faults([(item.source, item.folder, item.files)], place)
+    inputs = inputs_of(entry, place)
+    refuse_faults([(item.source, item.folder, item.files) for _, item in inputs], place)
     account = Account(entry.name)
     samples: list[dict[str, Any]] = []
     examples: dict[str, str] = {}
-    for parsed in parse_rows(entry, split, entry.reader.read(item.folder, item.files)):
+    for split, parsed in _parsed(entry, inputs):
         row = parsed.row
         account.read += row.rows
         if parsed.texts is None or parsed.record is None:
@@ -60,5 +65,11 @@ def check(entry: Source, place: Path) -> dict[str, Any]:
         if len(samples) < SAMPLES:
             samples.append({"file": row.file, "position": row.position} | publish(split, *parsed.texts))
     account.close()
-    facts = {"files": list(item.files), "expected": entry.expected, "repairs": dict(Counter(account.repairs))}
+    facts = {"files": [file for _, item in inputs for file in item.files], "expected": entry.expected, "repairs": dict(Counter(account.repairs))}
     return account.summary() | facts | {"examples": examples, "samples": samples}
+
+
+def _parsed(entry: Source, inputs: list[tuple[Split, Input]]) -> Iterator[tuple[Split, Parsed]]:
+    for split, item in inputs:
+        for parsed in parse_rows(entry, split, entry.reader.read(item.folder, item.files)):
+            yield split, parsed
