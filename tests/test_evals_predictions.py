@@ -95,7 +95,7 @@ def test_the_same_bytes_twice_and_no_torch(tmp_path: Path) -> None:
     path = lines(tmp_path / "p.jsonl", [{"id": "a", "prediction": "多喝水", "reference": "多喝热水"}])
     code = (
         "import sys\nfrom qilin_stages.evals.predictions import score_file\nfrom pathlib import Path\nimport json\n"
-        f"print(json.dumps(score_file(Path({str(path)!r}), 'text', 'paper')))\nassert 'torch' not in sys.modules"
+        f"print(json.dumps(score_file(Path({str(path)!r}), 'text', 'sound')))\nassert 'torch' not in sys.modules"
     )
     outs = [subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout for _ in range(2)]
     assert outs[0] == outs[1]

@@ -88,6 +88,7 @@ def test_an_evaluation_shows_floors_intervals_tests_and_the_paper(models: list[s
     assert huatuo["overlap"][models[0]]["contaminated"]["n"] == 2 and huatuo["overlap"][models[0]]["clean"]["n"] == 8
     row = ceval["models"][models[0]]
     assert row["n"] == 24 and row["without_key"] == 6 and set(row["subjects"]) == {"basic_medicine", "physician"}
+    assert row["macro_ci"][0] <= row["macro"] <= row["macro_ci"][1] and ceval["official_n"] == 13_688
     assert ceval["option_order"][models[0]]["shifts"] == 2
     assert by_name["cmexam-explanation"]["n"] == 8
     submission = json.loads(next((tmp_path / "out").glob("base-*/ceval-submission.json")).read_text("utf-8"))

@@ -46,6 +46,9 @@ TABLES: dict[str, dict[str, Any]] = {
     },
 }  # fmt: skip
 
+# items of the official test files (C-Eval: val and test); CMExam's explanations are those of its test rows that have one
+COUNTS = {"cmexam": 6_811, "ceval": 1_346 + 12_342, "huatuo": 6_000}
+
 
 def rows(task: str, protocol: str) -> dict[str, Any]:
     """The paper's rows for a task with the note that must stand under them; empty for tasks it has not."""

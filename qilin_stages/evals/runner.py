@@ -112,7 +112,7 @@ def _result(
 ) -> dict[str, Any]:
     floors = {name: task.summary(items, judged, protocol) for name, judged in task.floors(items, protocol).items()}
     result = {
-        "task": task.name, "n": len(items), "models": {s: task.summary(items, r, protocol) for s, r in rows.items()},
+        "task": task.name, "n": len(items), "official_n": published.COUNTS.get(task.name), "models": {s: task.summary(items, r, protocol) for s, r in rows.items()},
         "floors": floors, "paper": published.rows(task.name, protocol), "comparisons": paired.compare(rows, protocol),
     }  # fmt: skip
     if dirty is not None:

@@ -45,6 +45,15 @@ def mean_interval(values: Floats) -> Interval:
     return bootstrap(len(values), lambda i: float(values[i].mean()))
 
 
+def macro_interval(groups: Sequence[Floats], draws: int = _DRAWS) -> Interval:
+    """The bootstrap interval of a mean of group means, items resampled within their groups."""
+    if not groups:
+        return 0.0, 0.0
+    rng = np.random.default_rng(SEED)
+    means = [values[rng.integers(0, len(values), (draws, len(values)))].mean(axis=1) for values in groups]
+    return _percentiles(np.mean(means, axis=0))
+
+
 def bleu_interval(counts: npt.NDArray[np.int64], order: int, smoothed: bool) -> Interval:
     """The bootstrap interval of corpus BLEU from stored per-item counts."""
     return bootstrap(len(counts), lambda i: bleu(counts[i].sum(axis=0), order, smoothed))

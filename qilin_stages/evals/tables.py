@@ -47,6 +47,9 @@ def cell(row: dict[str, Any], name: str) -> str:
 def notes(result: dict[str, Any]) -> list[str]:
     """What must stand under the table: the paper's note, signatures, faults, tests, clean and dirty, option order."""
     out = [f"paper, {p['table']}: {p['note']}"] if (p := result["paper"]) else []
+    official = result.get("official_n")
+    if official and official != result["n"]:
+        out.append(f"{result['n']:,} items, the official file has {official:,}: not the whole set")
     for name, row in result["models"].items():
         if row.get("label") or row.get("signature") or row.get("average"):
             out.append(f"{name}: {row.get('label') or row.get('signature') or row.get('average')}")

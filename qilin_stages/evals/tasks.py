@@ -9,9 +9,12 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from qilin_stages.evals import items as files
 from qilin_stages.evals import prompts, safety, scoring
 from qilin_stages.evals.choice import Judged
+from qilin_stages.evals.significance import macro_interval
 from qilin_stages.evals.subjects import MEDICAL, NAMES
 from qilin_stages.evals.task import Answer, Item, Mode, Request, Row
 
@@ -174,7 +177,8 @@ class CEval:
         order = [s for s in MEDICAL if s in means] + sorted(s for s in means if s not in MEDICAL)
         macro = sum(means.values()) / len(means) if means else 0.0
         return {
-            "macro": macro, "accuracy": figures.pop("accuracy"), "average": "macro over subjects; accuracy is micro",
+            "macro": macro, "macro_ci": macro_interval([np.array(by_subject[s]) for s in order]),
+            "accuracy": figures.pop("accuracy"), "average": "macro over subjects; accuracy is micro",
             **figures, "subjects": {s: {"accuracy": means[s], "n": len(by_subject[s])} for s in order},
             "subjects_of": f"{len(means)} of {len(NAMES)}",
         }  # fmt: skip
