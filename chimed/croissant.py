@@ -51,12 +51,14 @@ def _field(part: str, name: str, nested: bool) -> dict[str, Any]:
 
 
 def croissant(manifest: Manifest, *, url: str = "https://huggingface.co/datasets", published: str | None = None) -> str:
-    """The JSON-LD text. `published` is the day a push or a recipe gives; there is no other date in a release."""
+    """The JSON-LD text; its file sets are the shards beside it (contained in file objects they would hold no row).
+
+    `published` is the day a push or a recipe gives; there is no other date in a release.
+    """
     shards = [entry for entry in manifest.files if entry.path.startswith("data/")]
     parts = [part for part in ("train", "validation") if any(f"/{part}-" in entry.path for entry in shards)]
     sets = [
         {"@type": "cr:FileSet", "@id": f"{part}-shards", "name": f"{part}-shards",
-         "containedIn": [{"@id": entry.path} for entry in shards if f"/{part}-" in entry.path],
          "encodingFormat": "application/x-parquet", "includes": f"data/*/{part}-*.parquet"}
         for part in parts
     ]  # fmt: skip

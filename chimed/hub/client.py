@@ -139,8 +139,8 @@ def told(repo_id: str) -> Iterator[None]:
         raise explained(error, repo_id) from None
 
 
-def preflight(repo_id: str, repo_type: str) -> str:
-    """Check, before anything is read or sent, that we may write; returns the full name OWNER/NAME.
+def preflight(repo_id: str, repo_type: str, *, write: bool = True) -> str:
+    """Check, before anything is read or sent, that we may write (or only propose); returns the full OWNER/NAME.
 
     Raises NetworkError when the client is offline, AuthError without a token that can write, UsageError for a name
     that no repository can have.
@@ -160,7 +160,7 @@ def preflight(repo_id: str, repo_type: str) -> str:
         _may_write(me, repo_id)
         name = repo_id if "/" in repo_id else f"{me['name']}/{repo_id}"
         try:
-            again(lambda: api.auth_check(name, repo_type=repo_type, write=True))
+            again(lambda: api.auth_check(name, repo_type=repo_type, write=write))
         except RepositoryNotFoundError:
             pass
     return name

@@ -16,7 +16,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 WRITE, READ = "hf_loopbackWriteToken00000000000000", "hf_loopbackReadToken000000000000000"
-USERS = {WRITE: User("writer", "write", ("org",)), READ: User("reader", "read")}
+OTHER = "hf_loopbackOtherToken00000000000000"
+USERS = {WRITE: User("writer", "write", ("org",)), READ: User("reader", "read"), OTHER: User("other", "write")}
 
 
 @dataclass(frozen=True)

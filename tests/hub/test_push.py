@@ -9,11 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from hub.loopback import Hub
+from hub.loopback import OTHER, Hub
 from huggingface_hub import HfApi, snapshot_download
 from releases import LOST_TEXT, make_release, some_row, some_rows
 
-from chimed.errors import ConflictError, DataError
+from chimed.errors import AuthError, ConflictError, DataError, NetworkError
 from chimed.hub import publish_folder, push_to_hub
 from chimed.release import Release, open_release
 
@@ -207,9 +207,21 @@ def test_pull_request_leaves_the_branch_alone(hub: Hub, tmp_path: Path) -> None:
     assert result.status == "proposed" and result.pull_request and len(repo.pulls) == 1
     assert repo.branches["main"] == head and not repo.tags
     hub.fail("POST", "/commit/", 500, after=True)
-    with pytest.raises(Exception, match="500"):
+    with pytest.raises(NetworkError, match="500"):
         push_to_hub(changed(tmp_path / "c", drop=3), "org/X", create_pr=True)
     assert len(repo.pulls) == 2
+
+
+def test_who_may_not_write_may_propose(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    push_to_hub(changed(tmp_path / "a"), "org/X", private=False)
+    hub.world.granted.add(("other", "org/X"))
+    head = hub.repo("org/X").branches["main"]
+    monkeypatch.setenv("HF_TOKEN", OTHER)
+    release = changed(tmp_path / "b", edit=True)
+    with pytest.raises(AuthError):
+        push_to_hub(release, "org/X")
+    assert push_to_hub(release, "org/X", create_pr=True).status == "proposed"
+    assert hub.repo("org/X").branches["main"] == head and list(hub.repo("org/X").pulls) == [1]
 
 
 @pytest.mark.parametrize("gated", [None, "manual"])
@@ -244,6 +256,17 @@ def test_checksums_of_a_download(hub: Hub, tmp_path: Path) -> None:
     assert len(lines) == len(hub.repo("org/X").files()) - 2
     again = open_release(got)
     assert again.manifest.rows == 24 and sum(batch.num_rows for batch in again.batches()) == 24
+
+
+def test_croissant_iterates_the_published_rows(hub: Hub, tmp_path: Path) -> None:
+    import mlcroissant
+
+    push_to_hub(make_release(tmp_path, "sft"), "org/X")
+    got = Path(snapshot_download("org/X", repo_type="dataset", local_dir=tmp_path / "got"))
+    described = mlcroissant.Dataset(jsonld=got / "croissant.json")
+    sets = [record_set.id for record_set in described.metadata.record_sets]
+    rows = [row for name in sets for row in described.records(record_set=name)]
+    assert len(rows) == 12 and not described.metadata.issues.errors
 
 
 def test_a_card_with_a_wrong_count_does_not_load(hub: Hub, tmp_path: Path) -> None:
