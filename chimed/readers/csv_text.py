@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from chimed.readers.files import BLOCK, MAX_RAW, Block, blocks, open_text, too_long
+from chimed.readers.files import BLOCK, Block, blocks, open_text, too_long
 
 # three Chinese characters in UTF-8 on end; as GB18030 they would be a string of rare characters
 _UTF8_RUN = re.compile(rb"(?:[\xe4-\xe9][\x80-\xbf]{2}){3}")
@@ -48,7 +48,8 @@ def _whole(block: Block, encoding: str) -> list[str] | None:
 def _one_by_one(block: Block, encoding: str, number: int, bad: Bad) -> list[str]:
     if block.cut:
         bad[number + 1] = "wrong_shape", too_long(number + 1)
-        return [block.data[:MAX_RAW].decode("latin-1").replace('"', " ").replace("\r", " ") + "\n"]
+        head = block.data.replace(b'"', b" ").replace(b"\r", b" ")
+        return [head.decode(encoding, "surrogateescape") + "\n"]
     lines, offset = [], block.offset
     for line in block.data.splitlines(keepends=True):
         number += 1

@@ -86,8 +86,8 @@ def fault_of(folder: Path, file: str, root: Path | None, *, binary: bytes | None
 
 
 def _foreign_link(path: Path, root: Path) -> str | None:
-    real = path.resolve()
-    home = root.resolve()
+    real = Path(os.path.realpath(path))
+    home = Path(os.path.realpath(root))
     if home in real.parents or _CACHED.search(real.as_posix()):
         return None
     return f"a link to {real}, outside of {home}. Copy the file there, or give its folder as --from."

@@ -13,7 +13,7 @@ import orjson
 
 from chimed.readers import files as on_disk
 from chimed.readers.files import MAX_RAW, MAX_ROW, Patterns
-from chimed.readers.json_array import Elements, Piece, fault_of_bytes
+from chimed.readers.json_array import Elements, Piece, fault_of_bytes, parses
 from chimed.readers.json_window import LOOK, Window
 from chimed.source import BadRow, Row
 
@@ -62,7 +62,7 @@ class JsonRows:
         if fault := on_disk.fault_of(folder, file, root):
             return fault
         first = first_byte(folder / file)
-        if first not in b"[{":
+        if first not in b"[{" and not _has_object(folder / file):
             return f"{file}: not JSON (it begins with {first!r}). Put the file of this source there."
         values = [value for _, value, fault, _ in islice(self._pieces(folder / file), SAMPLE) if not fault]
         for fields, words in self.refused:
@@ -89,9 +89,7 @@ class JsonRows:
         with closing(Window(path)) as window:
             at = window.skip(0)
             if shape == "array":
-                elements = Elements(window, at)
-                yield from elements
-                yield from _after(window, elements.end)
+                yield from Elements(window, at)
             elif self.nested and not self._is_row(window, at):
                 yield from _members(window, at)
             else:
@@ -120,18 +118,27 @@ def shape_of(path: Path, nested: bool = False) -> Shape:
 
     Where the first value is broken or larger, lines that parse tell; else only a nest of rows may be that large.
     """
-    if first_byte(path) != b"{":
+    first = first_byte(path)
+    if first == b"[":
         return "array"
+    if first != b"{":
+        return "lines"
     with closing(Window(path)) as window:
         at = window.skip(0)
         at, end = window.end_of_value(at)
         if end is not None:
-            rest = window.skip(end)
-            return "object" if rest == len(window.data) else "lines"
-        some = window.data[at : at + LOOK].split(b"\n")[:SAMPLE]
-        if any(_is_object(line) for line in some):
-            return "lines"
-        return "object" if nested or window.ended else "lines"
+            sound = parses(window.data[at:end])
+            if window.skip(end) < len(window.data):
+                return "lines"
+            if sound:
+                return "object"
+        return "object" if (nested or window.ended) and not _has_object(path) else "lines"
+
+
+def _has_object(path: Path) -> bool:
+    """Whether one of the first lines is a JSON object."""
+    with on_disk.open_text(path) as opened:
+        return any(_is_object(line) for line in opened.read(LOOK).split(b"\n")[:SAMPLE])
 
 
 def _is_object(line: bytes) -> bool:
@@ -190,7 +197,7 @@ def _members(window: Window, at: int) -> Iterator[Piece]:
             yield fault_of_bytes(window.data[at : at + MAX_RAW], offset, line, ValueError("a member has no name"))
             return
         if window.data[at : at + 1] == b"[":
-            elements = Elements(window, at)
+            elements = Elements(window, at, last=False)
             for piece in elements:
                 yield piece if piece[2] else (piece[0], {name: piece[1]}, "", "")
             at = elements.end

@@ -41,9 +41,9 @@ class Window:
         self.ended = not block
         return 0
 
-    def near(self, at: int, size: int = LOOK) -> int:
-        """Have `size` bytes after `at` in the window if the file has them; returns the new index of `at`."""
-        while len(self.data) - at < size and not self.ended:
+    def near(self, at: int) -> int:
+        """Have LOOK bytes after `at` in the window if the file has them; returns the new index of `at`."""
+        while len(self.data) - at < LOOK and not self.ended:
             at = self.more(at)
         return at
 
@@ -66,13 +66,13 @@ class Window:
     def end_of_value(self, at: int) -> tuple[int, int | None]:
         """New index of `at`, and the end of the value there by counting brackets; None beyond MAX_ROW or the file."""
         while True:
-            end = _balanced(self.data, at)
+            end = balanced(self.data, at)
             if end is not None or self.ended or len(self.data) - at > MAX_ROW:
                 return at, end
             at = self.more(at)
 
 
-def _balanced(data: bytes, at: int) -> int | None:
+def balanced(data: bytes, at: int) -> int | None:
     """The end of the bracketed value or string at an index, None where the data ends first."""
     depth = 0
     for token in _TOKEN.finditer(data, at):
