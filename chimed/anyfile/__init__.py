@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -25,6 +26,7 @@ Kind = Literal["jsonl", "parquet", "text"]
 KINDS: dict[str, Kind] = {
     ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".parquet": "parquet", ".pq": "parquet", ".txt": "text",
 }  # fmt: skip
+Mask = Sequence[bool] | npt.NDArray[np.bool_]
 DROP = object()
 """What a `change` of `rewrite` returns for a row that is to go."""
 
@@ -143,7 +145,7 @@ def require_text(paths: Sequence[Path], column: str) -> None:
         return
 
 
-def filter_rows(paths: Sequence[Path], keep: Sequence[bool], out: Path) -> int:
+def filter_rows(paths: Sequence[Path], keep: Mask, out: Path) -> int:
     """Write the rows whose place in `keep` is true, all columns in their order; lines of JSON stay byte for byte."""
     if _lines_to_lines(paths, out):
         return write_lines(out, _kept_lines(paths, keep))
@@ -169,6 +171,8 @@ def _ids(ids: pa.Array, row: int) -> pa.Array:
 
 
 def _field(schema: pa.Schema, name: str, paths: Sequence[Path]) -> pa.Field:
+    if not schema.names:  # no file has a row
+        return pa.field(name, pa.null())
     if name not in schema.names:
         raise DataError(f"{paths[0]}: no column {name!r}. It has: {', '.join(schema.names)}. Name one with --column.")
     return schema.field(name)
@@ -265,14 +269,14 @@ def _json_lines(paths: Sequence[Path]) -> Iterator[list[bytes]]:
             yield [line for line in found if line.strip()]
 
 
-def _kept_lines(paths: Sequence[Path], keep: Sequence[bool]) -> Iterator[list[bytes]]:
+def _kept_lines(paths: Sequence[Path], keep: Mask) -> Iterator[list[bytes]]:
     row = 0
     for found in _json_lines(paths):
         yield [line for line, kept in zip(found, keep[row : row + len(found)], strict=True) if kept]
         row += len(found)
 
 
-def _kept_batches(paths: Sequence[Path], keep: Sequence[bool]) -> Iterator[pa.RecordBatch]:
+def _kept_batches(paths: Sequence[Path], keep: Mask) -> Iterator[pa.RecordBatch]:
     row = 0
     for batch in read_table(paths):
         yield batch.filter(pa.array(keep[row : row + batch.num_rows], pa.bool_()))

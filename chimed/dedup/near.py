@@ -14,6 +14,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +31,14 @@ PART_BYTES = 64 * 2**20
 Batches = Callable[[], Iterator[pa.RecordBatch]]
 Ids = Callable[[npt.NDArray[np.int64]], dict[int, str]]
 Progress = Callable[[float, float | None, str], None]
+
+
+class Folded(NamedTuple):
+    """A signed batch with its band keys and sketches."""
+
+    signed: Signed
+    keys: npt.NDArray[np.uint64]
+    sketch: npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -88,23 +97,22 @@ def near(
     return assemble(rows, groups, edges, earlier.ids if earlier else no_ids)
 
 
-def signed(batches: Batches, settings: NearSettings, earlier: Earlier | None) -> Iterator[Signed]:
-    """Signatures of the release's rows, then of the new ones."""
+def signed(batches: Batches, settings: NearSettings, earlier: Earlier | None) -> Iterator[Folded]:
+    """Signatures of the release's rows, then of the new ones, with their keys and sketches."""
     ab = permutations(settings.permutations)
-    if earlier is not None:
-        yield from earlier.signed(settings)
-    for batch in batches():
-        yield sign(batch.column("text"), ab)
+    new = (sign(batch.column("text"), ab) for batch in batches())
+    for batch in chain(earlier.signed(settings) if earlier is not None else (), new):
+        yield Folded(batch, *fold(batch.signature, settings.bands, settings.rows))
 
 
-def sign_all(found: Iterable[Signed], spill: Spill, settings: NearSettings, released: int, tell: Progress) -> Rows:
-    """First sweep: signatures to disk, fingerprints and number keys to memory."""
+def sign_all(found: Iterable[Folded], spill: Spill, settings: NearSettings, released: int, tell: Progress) -> Rows:
+    """First sweep: keys and sketches to disk, fingerprints and number keys to memory."""
     kept: list[Signed] = []
     rows = 0
     for batch in found:
-        spill.append(*fold(batch.signature, settings.bands, settings.rows))
-        kept.append(batch._replace(signature=np.empty((0, 0), np.uint32)))
-        rows += batch.shingles.size
+        spill.append(batch.keys, batch.sketch)
+        kept.append(batch.signed._replace(signature=np.empty((0, 0), np.uint32)))
+        rows += batch.signed.shingles.size
         tell(rows, None, "signing")
     return gathered(kept, settings, released)
 
@@ -162,7 +170,9 @@ def verify_parts(
             chosen = np.flatnonzero(candidates.part == part)
             sets = Sets(points.array(), ends[:, 0:2][chosen].copy(), shingles.array(), ends[:, 2:4][chosen].copy())
             columns = keys.array().reshape(settings.bands, -1)[:, chosen]
-            found.append(verify_part(candidates.rows[chosen], sets, columns, spill.sketches(), rows, settings))
+            here = candidates.rows[chosen]
+            sketch, numbers = spill.sketches()[here], rows.numbers[here]
+            found.append(verify_part(here, sets, columns, sketch, numbers, rows.released, settings))
             for file in (points, shingles, keys, spill):
                 file.forget()
             tell(part + 1, candidates.parts, "verifying")
@@ -188,15 +198,22 @@ def _spill_sets(
 
 
 def verify_part(
-    chosen: npt.NDArray[np.int64], sets: Sets, keys: npt.NDArray[np.uint64], sketches: npt.NDArray[np.uint8],
-    rows: Rows, settings: NearSettings,
+    chosen: npt.NDArray[np.int64], sets: Sets, keys: npt.NDArray[np.uint64], sketch: npt.NDArray[np.uint8],
+    numbers: npt.NDArray[np.uint64], released: int, settings: NearSettings,
 ) -> Edges:  # fmt: skip
-    """Verify one part; `chosen` are its rows, ascending."""
-    numbers, old = rows.numbers[chosen], chosen < rows.released
-    graph = verify(sets, keys, sketches[chosen], numbers, old, settings.threshold, settings.floor)
+    """Verify one part; `chosen` are its rows, ascending, all else has an entry for each of them."""
+    graph = verify(sets, keys, sketch, numbers, chosen < released, settings.threshold, settings.floor)
     inside = np.flatnonzero(graph.loose != np.arange(chosen.size))
     loose = np.stack([chosen[inside], chosen[graph.loose[inside]]], axis=1)
     return Edges(chosen[graph.edges], graph.similarity, loose)
+
+
+def verify_texts(chosen: npt.NDArray[np.int64], texts: pa.Array, released: int, settings: NearSettings) -> Edges:
+    """Verify one part from its texts alone, wherever that is: signs them again."""
+    found = sign(texts, permutations(settings.permutations))
+    numbers = found.numbers if settings.numbers == "same" else np.zeros_like(found.numbers)
+    keys, sketch = fold(found.signature, settings.bands, settings.rows)
+    return verify_part(chosen, sets_of(texts), keys, sketch, numbers, released, settings)
 
 
 def joined(found: Iterable[Edges]) -> Edges:
