@@ -70,9 +70,7 @@ def main() -> None:
     grams = grams_of(items)
 
     def plain(row: list[str]) -> bool:
-        return any(
-            any(text[i : i + GRAM] in grams for i in range(len(text) - GRAM + 1)) for text in map(folded, row)
-        )
+        return any(any(text[i : i + GRAM] in grams for i in range(len(text) - GRAM + 1)) for text in map(folded, row))
 
     for row in rows[:200]:
         index.hits(row)

@@ -118,7 +118,12 @@ def origins(lanes: Lanes) -> Iterator[pa.RecordBatch]:
         for fate, name in ((TRAIN, "train"), (VALIDATION, "validation")):
             for part, numbers in _parts(lane, _fates(lanes, lane), (fate,), [*_KEPT, *_DONE]):
                 ids = [lane.id(int(number)) for number in numbers]
-                made = {"id": ids, "source": [lane.source.name] * len(ids), "part": [name] * len(ids), "steps": list(_did(part))}
+                made = {
+                    "id": ids,
+                    "source": [lane.source.name] * len(ids),
+                    "part": [name] * len(ids),
+                    "steps": list(_did(part)),
+                }
                 columns = [pa.array(made[n], pa.string()) if n in made else part.column(n) for n in ORIGIN.names]
                 yield pa.RecordBatch.from_arrays(columns, schema=ORIGIN)
 

@@ -42,7 +42,9 @@ def tiny(
     """A tiny Llama-shaped model and a Chinese tokenizer, for runs on a CPU."""
     from qilin_stages.data.split import open_data
     from qilin_stages.model.tiny import make
+    from qilin_stages.training.launch import quiet
 
+    quiet()
     make(out, [open_data(name) for name in [*data, *(more or [])]], vocabulary=vocabulary, hidden=hidden, layers=layers)
     typer.echo(out)
 

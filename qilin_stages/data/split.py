@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import subprocess
@@ -83,13 +84,20 @@ def sample(split: Split) -> Path:
     """The packaged sample's release of a split, built on the way into the cache folder."""
     folder = cache_folder() / "sample" / __version__
     release = folder / RELEASE_NAMES[split]
-    if not (release / "manifest.json").is_file():
-        command = [sys.executable, "-c", "from chimed.cli import main; main()", "build", "--split", split, "--sample"]
-        done = subprocess.run([*command, "--out", str(folder)], stdout=sys.stderr, check=False)
-        if done.returncode:
-            raise DataError(f"the sample could not be built: chimed build --split {split} --sample ended with "
-                            f"{done.returncode}.")  # fmt: skip
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / f"{split}.lock", "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (release / "manifest.json").is_file():
+            _build_sample(split, folder)
     return release
+
+
+def _build_sample(split: Split, folder: Path) -> None:
+    command = [sys.executable, "-c", "from chimed.cli import main; main()", "build", "--split", split, "--sample"]
+    done = subprocess.run([*command, "--out", str(folder)], capture_output=True, text=True, check=False)
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no word"])[-1]
+        raise DataError(f"the sample could not be built (chimed build --split {split} --sample): {last}")
 
 
 def _check(release: Release, named: str) -> None:
