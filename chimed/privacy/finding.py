@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+import numpy as np
+
 from chimed.privacy import circumstances, contacts, numbers
-from chimed.privacy.names import may_name, names
+from chimed.privacy.names import NAME_GATES, names
 from chimed.privacy.places import addresses
 from chimed.privacy.protect import EXEMPT, overlaps, protected
-from chimed.privacy.rules import DIGIT, DIGITS, LETTER, LETTERS, Group, Rule
+from chimed.privacy.rules import DIGIT, DIGITS, LETTER, LETTERS, Rule
 from chimed.privacy.spans import Span, fold, resolve
 
 Profile = Literal["standard", "strict", "off"]
@@ -27,54 +29,67 @@ class Search:
 
 
 NOTHING = Search((), {})
-
-
 GROUPS = (*numbers.GROUPS, *contacts.GROUPS, *circumstances.GROUPS)
 STRICT_GROUPS = (*GROUPS, *numbers.STRICT_GROUPS, *circumstances.STRICT_GROUPS)
-
-# By the kinds of characters that a text has (bits DIGIT, LETTER): test of the characters, gate, rules.
-_Gates = tuple[tuple[Callable[[Iterable[str]], bool], Callable[[str], object], tuple[Rule, ...]], ...]
-
-
-def _by_kinds(groups: tuple[Group, ...]) -> tuple[_Gates, ...]:
-    return tuple(
-        tuple((g.characters.isdisjoint, g.gate, g.rules) for g in groups if g.kinds & ~kinds == 0) for kinds in range(4)
-    )
-
-
-_GATES, _STRICT_GATES = _by_kinds(GROUPS), _by_kinds(STRICT_GROUPS)
-
 _PLACE_ENDS = frozenset("路街道巷弄区园村寓苑同居住址籍")
-_PLACE = re.compile(r"[路街道巷弄区园村寓苑同居住址籍](?:(?<=[居住址籍])|[\s东南西北中段]{0,3}[0-9０-９])")
+_PLACE = re.compile(r"[路街道巷弄区园村寓苑同居住址籍](?:(?<=[居住址籍])|[\s东南西北中段]{0,3}[0-9０-９])").search
+
+# One bit for digits, one for letters, then one for the characters of each gate: a text's bits are one look-up away.
+_SETS = (DIGITS, LETTERS, _PLACE_ENDS, *(g[1] for g in NAME_GATES), *(g.characters for g in STRICT_GROUPS))
+_PLACE_BIT, _NAME_BIT, _GROUP_BIT = 2, 3, 3 + len(NAME_GATES)
 
 
-def _may_place(text: str, present: set[str]) -> bool:
-    return not _PLACE_ENDS.isdisjoint(present) and bool(_PLACE.search(text))
+def _bits_of_characters() -> np.ndarray:
+    table = np.zeros(0x10000, dtype=np.uint32)
+    for bit, characters in enumerate(_SETS):
+        table[[ord(c) for c in characters]] |= np.uint32(1 << bit)
+    return table
 
 
-def _open(text: str, present: set[str], gates: tuple[_Gates, ...]) -> list[Rule]:
-    """The rules that can find anything in the text."""
-    kinds = (0 if DIGITS.isdisjoint(present) else DIGIT) | (0 if LETTERS.isdisjoint(present) else LETTER)
-    opened: list[Rule] = []
-    for lacks, gate, rules in gates[kinds]:
-        if not lacks(present) and gate(text):
-            opened += rules
-    return opened
+_BITS = _bits_of_characters()
+_NEEDS = [g.kinds & (DIGIT | LETTER) | 1 << _GROUP_BIT + i for i, g in enumerate(STRICT_GROUPS)]
+_Gates = Sequence[tuple[int, Callable[[str], object], tuple[Rule, ...]]]
+_STRICT_GATES: _Gates = [(need, g.gate, g.rules) for need, g in zip(_NEEDS, STRICT_GROUPS, strict=True)]
+_GATES: _Gates = _STRICT_GATES[: len(GROUPS)]
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What a text may hold: rules to run, places of names (bits of names.py), whether addresses."""
+
+    rules: list[Rule]
+    names: int
+    places: bool
+
+
+def opened(text: str, strict: bool = False) -> Opened:
+    """The rules that can find anything in a text."""
+    codes = np.frombuffer(text.encode("utf-16-le", "surrogatepass"), dtype="<u2")
+    bits = int(np.bitwise_or.reduce(_BITS[codes])) if len(codes) else 0
+    rules: list[Rule] = []
+    for need, gate, more in _STRICT_GATES if strict else _GATES:
+        if bits & need == need and gate(text):
+            rules += more
+    where = 0
+    for i, (place, _, look) in enumerate(NAME_GATES):
+        if bits >> _NAME_BIT + i & 1 and look(text):
+            where |= place
+    return Opened(rules, where, bool(bits >> _PLACE_BIT & 1 and _PLACE(text)))
 
 
 def search(text: str, profile: str = "standard", extra: list[Span] | None = None) -> Search:
     """Run the rules of a profile; `extra` are the spans of plug-ins. Medical numbers are protected (protect.py)."""
-    present = set(text)
-    rules = _open(text, present, _STRICT_GATES if profile == "strict" else _GATES)
-    where, place = may_name(text, present), _may_place(text, present)
-    if not (rules or where or place or extra):
+    needed = opened(text, profile == "strict")
+    if not (needed.rules or needed.names or needed.places or extra):
         return NOTHING
-    folded = fold(text, present)
-    found = [span for rule in rules for span in rule.spans(folded)] + (extra or [])
-    spans, refused = names(folded, where) if where else ([], 0)
+    folded = fold(text)
+    found = [span for rule in needed.rules for span in rule.spans(folded)] + (extra or [])
+    spans, refused = names(folded, needed.names) if needed.names else ([], 0)
     found += spans
-    if place:
+    if needed.places:
         found += [Span(start, end, "ADDRESS", 45) for start, end in addresses(folded)]
+    if not (found or refused):
+        return NOTHING
     return _unprotected(found, folded, {"NAME": refused} if refused else {})
 
 

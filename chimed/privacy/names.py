@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from chimed.privacy.lexicon import (
     CLEAR,
@@ -71,6 +71,12 @@ _TITLE_ENDS = frozenset("生师夫任授士长姐姨爷妈家")
 _TITLE_WORDS = words("医生 医师 大夫 主任 教授 护士 护师 院长 先生 女士 小姐 阿姨 大爷 大妈 老师 专家 药师")
 
 
+# Where names may be: a bit, characters of which one must be there, a look at the raw text.
+NAME_GATES: tuple[tuple[int, frozenset[str], Callable[[str], object]], ...] = (
+    (_CUES, _CUE_ENDS, _CUE_WORDS),
+    (_HEADS, _SEXES, _HEAD_WORDS),
+    (_TITLED, _TITLE_ENDS, _TITLE_WORDS),
+)
 _ANY = SURNAMES | UNLIKELY
 
 
@@ -95,6 +101,8 @@ def _at(text: str, position: int, surnames: frozenset[str]) -> str | None:
     """The name that starts at `position`, cut where the run of Chinese text ends or the name plainly does."""
     found = _CHINESE.match(text, position)
     run = found[0][:8] if found else ""
+    if _ANONYMOUS.match(run):
+        return None
     longest = 4 if run[:2] in COMPOUND else 3
     for size in range(longest, 1, -1):
         given = _split(run, size, surnames)
@@ -213,15 +221,8 @@ def _is_name(text: str, start: int, title: int, word: str) -> bool:
     return _alone_before(text, start, word) if title - start == 1 else _full_before(text, start, title)
 
 
-def may_name(text: str, present: set[str]) -> int:
-    """Where a raw text may hold names, as bits: after cues, in heads of case histories, before titles."""
-    cues = _CUES if not _CUE_ENDS.isdisjoint(present) and _CUE_WORDS(text) else 0
-    heads = _HEADS if not _SEXES.isdisjoint(present) and _HEAD_WORDS(text) else 0
-    return cues | heads | (_TITLED if not _TITLE_ENDS.isdisjoint(present) and _TITLE_WORDS(text) else 0)
-
-
 def names(text: str, where: int = 7) -> tuple[list[Span], int]:
-    """Names in a folded text (in the places that `may_name` said), and how many candidates the guard refused."""
+    """Names in a folded text (in the places of NAME_GATES that are open), and how many candidates the guard refused."""
     found: list[Span] = list(_after_cues(text)) if where & _CUES else []
     refused = 0
     for span in (*(_in_heads(text) if where & _HEADS else ()), *(_before_titles(text) if where & _TITLED else ())):

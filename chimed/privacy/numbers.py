@@ -21,8 +21,8 @@ def _bare_mobile(match: Match) -> bool:
 
 def _record(match: Match) -> bool:
     """After a bare cue and a colon stand counts and dates too: only a long code that is no date is taken."""
-    before = match.string[match.start() - 1 : match.start()]
-    if before.isascii() and before.isalpha() and match[0][0].isascii():
+    before = match.string[max(0, match.start() - 4) : match.start()].rstrip()
+    if before.endswith("CAS") or (before[-1:].isascii() and before[-1:].isalpha() and match[0][0].isascii()):
         return False
     digits = validators.digits_of(match["v"])
     if any(word in match["is"] for word in ("号", "码", "#", "ID", "id", "No", "NO")):
@@ -47,27 +47,6 @@ _RECORD_CUE = (
     r"(?:病案|病历|病例|入院|出院|住院|门诊|就诊|就医|挂号|登记|建档|档案|影像|放射|超声|B超|胸片|切片|检查|检验|化验|标本|样本|病理|报告|申请|处方|"
     r"体检|病员|一卡通|健康|医疗保险|医疗证?|医保|社保|社会保障|诊疗|患者|病人|CT|MRI|MR|DR|ECG|PET|X线)"
     r"(?:卡|单|证|片|病历|病案|档案|流水|检查|切片|标本|申请|报告){0,2}"
-)
-_RECORD = re.compile(r"[A-Za-z]{0,4}-?[0-9]{6,18}")
-
-
-def _bank(match: Match) -> bool:
-    return 12 <= len(validators.digits_of(match["v"])) <= 22
-
-
-def _identity_by_cue(match: Match) -> bool:
-    plain = match["v"].replace(" ", "").replace("-", "")
-    return len(plain) in {15, 18} and sum(c in "0123456789" for c in plain) >= 6
-
-
-_PERMITS = r"(?:身份证件?|公民身份|证件|社会保障|驾驶证|驾照|军官证|士官证|残疾人?证|执业证书?|资格证书?)"
-_RECORD_CUE = (
-    r"(?:病案|病历|病例|入院|出院|住院|门诊|就诊|就医|挂号|登记|建档|档案|影像|放射|超声|B超|胸片|切片|检查|检验|化验|标本|样本|病理|报告|申请|处方|"
-    r"体检|病员|一卡通|健康|医疗保险|医疗证?|医保|社保|社会保障|诊疗|患者|病人|CT|MRI|MR|DR|ECG|PET|X线)"
-    r"(?:卡|单|证|片|病历|病案|档案|流水|检查|切片|标本|申请|报告){0,2}"
-)
-_STRONG = (
-    rf"{S}(?:(?:号码?|编号|代码|码|ID|id|NO\.?|No\.?){S}(?:\([^()\n0-9]{{0,8}}\))?{S}(?:就?是|为|即)?{S}[:=]?|[:=]){S}"
 )
 _RECORD = r"[0-9A-Za-z](?:-?[0-9A-Za-z]){2,23}"
 _PHONE_CUE = (
@@ -159,7 +138,7 @@ BUSINESS_LINES = (rule("PHONE", 60, rf"{L}[48]00{DASH}?[0-9]{{3,4}}{DASH}?[0-9]{
 
 GROUPS = (
     Group(DIGIT, DIGITS, _SEVEN, IDENTITY + PHONES + CARDS),
-    Group(DIGIT, frozenset("证会照"), _FOUR, PERMITS),
+    Group(DIGIT, frozenset("证份会照"), _FOUR, PERMITS),
     Group(DIGIT, frozenset("号码:：=＝DdNnＩR历案卡"), re.compile(r"[0-9０-９]{3}").search, RECORDS),
     Group(
         DIGIT,
