@@ -121,8 +121,11 @@ def test_records_are_found_across_the_edges_of_blocks(tmp_path: Path, monkeypatc
         assert READER.raw(tmp_path, "file.csv", 150) == text([rows[149]]).rstrip("\r\n").encode()
 
 
+PIECES = st.binary(min_size=1, max_size=3) | st.sampled_from([b'"', b",", b"\n", b"\r", b"\x00", b'",'])
+
+
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(victim=st.integers(0, 6), where=st.floats(0, 0.99), piece=st.binary(min_size=1, max_size=3) | st.sampled_from([b'"', b",", b"\n", b"\r", b"\x00", b'",']), cut=st.integers(0, 3))  # fmt: skip
+@given(victim=st.integers(0, 6), where=st.floats(0, 0.99), piece=PIECES, cut=st.integers(0, 3))
 def test_whatever_happens_inside_one_line_the_others_stay(
     victim: int, where: float, piece: bytes, cut: int, tmp_path: Path
 ) -> None:
