@@ -9,6 +9,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from contextlib import contextmanager
 from typing import Any
 
+from chimed import engine
+
 BYTES_PER_WORKER = 64 * 2**20
 
 Run = Callable[[Callable[..., Any], Iterable[tuple[Any, ...]]], Iterator[Any]]
@@ -25,8 +27,12 @@ def _here(function: Callable[..., Any], calls: Iterable[tuple[Any, ...]]) -> Ite
 
 
 @contextmanager
-def workers(count: int) -> Iterator[Run]:
+def workers(count: int, where: engine.Engine) -> Iterator[Run]:
     """A runner `run(function, calls)` that yields one result per call, in any order."""
+    if where == "ray":
+        with engine.tasks() as run:
+            yield run
+        return
     if count == 1:
         yield _here
         return
