@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,12 +52,16 @@ def parse_rows(source: Source, split: Split, rows: Iterable[Row | BadRow]) -> It
 
 
 def limited(rows: Iterable[Row | BadRow], limit: int | None) -> Iterator[Row | BadRow]:
-    """The first records that together stand for at most `limit` upstream rows."""
-    read = 0
+    """Rows that together stand for at most `limit` upstream rows; of joined ones as much as still fits."""
+    left = limit
     for row in rows:
-        read += row.rows
-        if limit is not None and read > limit:
+        if left is not None and row.rows > left:
+            if left and isinstance(row, Row) and isinstance(row.value, str | list):
+                lines = row.value if isinstance(row.value, list) else row.value.split("\n")
+                value = lines[:left] if isinstance(row.value, list) else "\n".join(lines[:left])
+                yield replace(row, value=value, rows=left)
             return
+        left = None if left is None else left - row.rows
         yield row
 
 
