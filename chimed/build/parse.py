@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +59,7 @@ def limited(rows: Iterable[Row | BadRow], limit: int | None) -> Iterator[Row | B
             if left and isinstance(row, Row) and isinstance(row.value, str | list):
                 lines = row.value if isinstance(row.value, list) else row.value.split("\n")
                 value = lines[:left] if isinstance(row.value, list) else "\n".join(lines[:left])
-                yield replace(row, value=value, rows=left)
+                yield row._replace(value=value, rows=left)
             return
         left = None if left is None else left - row.rows
         yield row
