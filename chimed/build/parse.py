@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -147,5 +148,7 @@ def stage_source(
             staging.write_part(part, stage_batch(source, items))
         read += sum(item.row.rows for item in items)
         report(read)
+        items.clear()
+        gc.collect()
     staging.write_text(done, str(read))
     return read
