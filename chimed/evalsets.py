@@ -22,7 +22,6 @@ from chimed.readers.files import ZIP, fault_of
 from chimed.source import BadRow, Reader, Row, Skip
 from chimed.sources import choices, instructions
 
-SETS = ("ceval", "cmexam_test", "huatuo26m_test")
 LETTERS = "ABCDEFGHIJ"
 
 _MEMBER = re.compile(r"(?:.*/)?(dev|val|test)/([a-z_]+?)_(?:dev|val|test)\.csv")
@@ -49,11 +48,6 @@ class EvalItem:
     subject: str | None = None
     split: str = "test"
     annotations: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def texts(self) -> tuple[str, ...]:
-        """Stem, options and reference: all that must not be found in training data."""
-        return (self.stem, *(text for _, text in self.options), *((self.reference,) if self.reference else ()))
 
 
 def sets_in(folder: Path) -> list[str]:

@@ -17,7 +17,7 @@ import orjson
 from chimed.source import BadRow, Reader, Row, Skip
 
 BATCH = 50_000
-MEMORY = "384MB"
+MEMORY = "256MB"
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,15 +24,16 @@ def parse(row: Row) -> Dialogue:
         asked, answer = instructions.pair(value, "instruction", "output")
         return _dialogue(instructions.joined(asked, value.get("input")), answer, value)
     answer = instructions.text_of(value["answer"], "empty_answer", "answer")
-    title, question = value["title"].strip(), value.get("ask", value.get("question", "")).strip()
+    given = value["title"], value.get("ask", value.get("question", ""))
+    title, question = (text.strip() for text in given)
     asked = "\n".join(part for part in (title, "" if question == _NOTHING else question) if part)
     if not asked:
         raise Skip("empty_question", "title and question are empty")
-    return _dialogue(asked, answer, value)
+    return _dialogue(asked, answer, value, ("stripped",) if (title, question) != given else ())
 
 
-def _dialogue(asked: str, answer: str, value: Any) -> Dialogue:
-    return Dialogue.model_validate(instructions.one_turn(asked, answer, (), {"metadata": turns.department(value)}))
+def _dialogue(asked: str, answer: str, value: Any, repairs: tuple[str, ...] = ()) -> Dialogue:
+    return Dialogue.model_validate(instructions.one_turn(asked, answer, repairs, {"metadata": turns.department(value)}))
 
 
 source = Source(

@@ -19,13 +19,18 @@ def parse(row: Row) -> Question | Passage:
         return passage(value)
     if not isinstance(value, dict) or not value.keys() >= QUESTIONS:
         raise Skip("wrong_shape", "no fields questions and answers")
-    questions = list(dict.fromkeys(_strings(value["questions"])))
-    answers = list(_strings(value["answers"]))
+    given, replies = list(_strings(value["questions"])), list(_strings(value["answers"]))
+    questions = list(dict.fromkeys(text.strip() for text in given))
+    answers = [text.strip() for text in replies]
     if not questions:
         raise Skip("empty_question", "no question is filled")
     if not answers:
         raise Skip("empty_answer", "no answer is filled")
-    return Question(question=questions[0], answer="\n".join(answers), paraphrases=tuple(questions[1:]))
+    outer = any(text != text.strip() for text in (*given, *replies))
+    return Question(
+        question=questions[0], answer="\n".join(answers), paraphrases=tuple(questions[1:]),
+        repairs=("stripped",) if outer else (),
+    )  # fmt: skip
 
 
 def passage(value: dict[str, Any]) -> Passage:
@@ -43,17 +48,17 @@ def each_paraphrase(value: Any) -> list[Any]:
     if not isinstance(value, dict) or not value.keys() >= QUESTIONS:
         return []
     try:
-        questions = dict.fromkeys(_strings(value["questions"]))
+        questions = dict.fromkeys(text.strip() for text in _strings(value["questions"]))
     except Skip:
         return []
     return [{"questions": [question], "answers": value["answers"]} for question in questions]
 
 
 def _strings(value: Any) -> Iterator[str]:
-    """Filled strings at any depth, stripped."""
+    """Filled strings at any depth."""
     if isinstance(value, str):
         if value.strip():
-            yield value.strip()
+            yield value
     elif isinstance(value, list):
         for inner in value:
             yield from _strings(inner)

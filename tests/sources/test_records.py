@@ -143,6 +143,7 @@ def test_choices_keep_letters_spaces_and_annotations() -> None:
 def test_huatuo_depths_and_texts() -> None:
     record = parsed("huatuo_encyclopedia", {"questions": [[None, " 问 "], ["问二"]], "answers": ["答<001>", "", "又"]})
     assert (record.question, record.answer, record.paraphrases) == ("问", "答<001>\n又", ("问二",))
+    assert record.repairs == ("stripped",)
     assert parsed("huatuo_encyclopedia", {"text": "一段"}).kind == "passage"
     assert lost("huatuo_knowledge_graph", {"questions": [[" "]], "answers": ["答"]}) == "empty_question"
     assert lost("huatuo_knowledge_graph", {"questions": "问", "answers": []}) == "empty_answer"
