@@ -43,7 +43,7 @@ TRAINERS = {
     "axolotl": Trainer("axolotl", "0.19.0", (
         "bitsandbytes", "triton", "xformers", "liger-kernel", "torchao", "fla-core", "flash-linear-attention",
         "nvidia-ml-py", "kernels", "gradio", "modal", "wandb", "trackio", "s3fs", "gcsfs", "adlfs", "ocifs", "lm-eval",
-        "openenv-core", "hf-transfer", "posthog",
+        "openenv-core", "hf-transfer",
     )),
 }  # fmt: skip
 

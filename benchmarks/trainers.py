@@ -125,11 +125,10 @@ def datasets_results(release: Release, repo: str, env: dict[str, str], folder: P
 
 
 def belongs(release: Release, row: Row, config: str) -> bool:
-    allowed = {entry.source for entry in release.manifest.sources if entry.redistributable == "yes"}
-    return (
-        config in ("default", "all", "llamafactory", "swift", row["domain"], row["source"])
-        or config == "permissive" and row["source"] in allowed
-    )  # fmt: skip
+    """Whole sources: `medical` has those that are medical as such (a general one may hold some medical rows)."""
+    entry = next(entry for entry in release.manifest.sources if entry.source == row["source"])
+    names = {"default", "all", "llamafactory", "swift", entry.domain, entry.source}
+    return config in names | ({"permissive"} if entry.redistributable == "yes" else set())
 
 
 def shaped(row: Row, config: str) -> Row:

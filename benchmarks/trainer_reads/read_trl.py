@@ -26,7 +26,7 @@ def sft(repo: str, out: Path) -> list[Any]:
     rows = []
     for row in made:
         turns = byte_tokenizer.turns(byte_tokenizer.decode(tokenizer, row["input_ids"]))
-        learnt = [i for i, mask in zip(row["input_ids"], row["assistant_masks"], strict=True) if mask]
+        learnt = [label for label in row["labels"] if label != -100]
         said = "".join(content + "<|im_end|>" for role, content in turns if role == "assistant")
         if byte_tokenizer.decode(tokenizer, learnt) != said:
             sys.exit(f"the loss is not on the assistants' turns: {said[:200]!r}")
@@ -37,7 +37,7 @@ def sft(repo: str, out: Path) -> list[Any]:
 def dpo(repo: str, out: Path) -> list[Any]:
     tokenizer, data = byte_tokenizer.make(), load_dataset(repo, split="train")
     args = DPOConfig(output_dir=str(out.parent / "dpo"), max_length=None, use_cpu=True, bf16=False, report_to=[])
-    trainer = DPOTrainer(tiny(), ref_model=None, args=args, train_dataset=data, processing_class=tokenizer)
+    trainer = DPOTrainer(tiny(), ref_model=tiny(), args=args, train_dataset=data, processing_class=tokenizer)
     rows = []
     for row in trainer.train_dataset:
         prompt, *sides = (
