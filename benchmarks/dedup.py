@@ -27,7 +27,7 @@ from peers import TOOLS
 
 HERE = Path(__file__).resolve().parent
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "chimed" / "benchmarks"
-OWN = {"datatrove": ["datatrove==0.10.1", "pyarrow", "xxhash", "regex", "nltk", "orjson", "tokenizers", "loguru"]}
+OWN = {"datatrove": ["datatrove==0.10.1", "pyarrow", "xxhash<4", "regex", "nltk", "orjson", "tokenizers", "loguru"]}
 SHARED = ("datasketch", "rensa", "daft", "pydivsufsort", "numpy", "numba", "pyarrow")
 
 
