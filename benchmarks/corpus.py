@@ -75,10 +75,10 @@ def copy(rng: random.Random, text: str) -> str:
 
 
 def rows(size: int, seed: int) -> Iterator[tuple[str, int]]:
-    """Texts and the number of their family, about `size` bytes of them; copies come up to 20,000 rows after."""
+    """Texts and the number of their family, about `size` bytes of them; copies come some time after."""
     rng = random.Random(seed)
     waiting: list[tuple[str, int]] = []
-    family = 0
+    family, delay = 0, max(20, size // 50_000)
     while size > 0:
         family += 1
         kind = rng.random()
@@ -92,7 +92,7 @@ def rows(size: int, seed: int) -> Iterator[tuple[str, int]]:
         waiting += made[1:]
         yield made[0]
         size -= len(made[0][0]) * 3
-        while len(waiting) > 2000:
+        while len(waiting) > delay:
             chosen = rng.randrange(len(waiting))
             waiting[chosen], waiting[-1] = waiting[-1], waiting[chosen]
             last = waiting.pop()

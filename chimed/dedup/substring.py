@@ -65,19 +65,37 @@ def substring(batches: Batches, settings: SubstringSettings, work: Path, size: i
     `size` is about how many bytes of text there are: a wrong guess costs time or memory, never the result. Memory: two
     bits per character and a filter of up to 512 MB; on disk 24 bytes per window that may repeat.
     """
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True)
     with ExitStack() as stack:
-        bits = min(_MOST_SLOTS, max(_LEAST_SLOTS, size.bit_length()))
-        seen, starts = _mark_all(batches, settings, np.zeros((1 << bits) // 4, np.uint8))
-        count = min(_MOST_PARTITIONS, 1 << int(starts[-1] // _PARTITION_CHARACTERS).bit_length())
-        files = [stack.enter_context(closing(Grown(work / f"windows-{i:03d}", np.uint64))) for i in range(count)]
-        _emit_all(batches, settings, seen, starts, files)
-        del seen
-        pairs = stack.enter_context(closing(Grown(work / "pairs", np.int64)))
-        repeat, first = _repeats(files, int(starts[-1]), pairs)
+        starts, repeat, first, pairs = _search(batches, settings, work, size, stack)
         yield from _cuts(batches, settings, starts, repeat, first, _heads(pairs.array(), repeat))
     shutil.rmtree(work)
+
+
+def repeated_places(
+    batches: Batches, settings: SubstringSettings, work: Path, size: int = 2**28
+) -> npt.NDArray[np.int64]:
+    """All places (numbers of characters over all texts, ascending) where a window begins that stood before."""
+    with ExitStack() as stack:
+        _, _, _, pairs = _search(batches, settings, work, size, stack)
+        places = np.sort(pairs.array().reshape(-1, 2)[:, 0])
+    shutil.rmtree(work)
+    return places
+
+
+def _search(
+    batches: Batches, settings: SubstringSettings, work: Path, size: int, stack: ExitStack
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8], npt.NDArray[np.uint8], Grown[np.int64]]:
+    """Begins of texts, bits of repeats and of first places, and all pairs (place, first place)."""
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    bits = min(_MOST_SLOTS, max(_LEAST_SLOTS, size.bit_length()))
+    seen, starts = _mark_all(batches, settings, np.zeros((1 << bits) // 4, np.uint8))
+    count = min(_MOST_PARTITIONS, 1 << int(starts[-1] // _PARTITION_CHARACTERS).bit_length())
+    files = [stack.enter_context(closing(Grown(work / f"windows-{i:03d}", np.uint64))) for i in range(count)]
+    _emit_all(batches, settings, seen, starts, files)
+    pairs = stack.enter_context(closing(Grown(work / "pairs", np.int64)))
+    repeat, first = _repeats(files, int(starts[-1]), pairs)
+    return starts, repeat, first, pairs
 
 
 def _mark_all(
