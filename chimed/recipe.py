@@ -65,7 +65,10 @@ class Mixture(Frozen):
 
 
 class Recipe(Frozen):
-    """Everything that decides the content of a release besides the upstream files."""
+    """Everything that decides the content of a release besides the upstream files.
+
+    `options` are settings of sources by name, such as `answers = "human"` of hc3_chinese; `source` adds data sets.
+    """
 
     name: str = "default"
     version: str = "0.1.0"
@@ -77,6 +80,7 @@ class Recipe(Frozen):
     quality: dict[str, Quality] = Field(default_factory=dict)
     dedup: Dedup = Dedup()
     mixture: Mixture = Mixture()
+    options: dict[str, dict[str, str]] = Field(default_factory=dict)
     source: tuple[dict[str, Any], ...] = ()
 
 

@@ -41,11 +41,12 @@ def upstream_of(release: Release) -> Path:
 
 
 def source_named(release: Release, name: str) -> Source:
-    """The source of that name: an installed one, or one of the release's recipe."""
-    for table in release.manifest.settings.get("recipe", {}).get("source", []):
+    """The source of that name as the release's recipe sets or defines it."""
+    words = release.manifest.settings["recipe"]
+    for table in words["source"]:
         if table.get("name") == name:
             return own_files.from_table(table)
-    return source.load(name)
+    return source.load(name).with_options(words["options"].get(name, {}))
 
 
 def _decoded(raw: bytes) -> str:

@@ -16,7 +16,7 @@ import pytest
 
 from chimed import packaged, recipe
 from chimed.build import Order, build
-from chimed.errors import ConflictError, DataError
+from chimed.errors import ConflictError, DataError, UsageError
 from chimed.look import look
 from chimed.parquet import sha256_of
 from chimed.records import SPLITS, Split
@@ -249,3 +249,17 @@ def test_repeated_passages_are_flagged_and_cut_from_running_text_alone(tmp_path:
     assert len(changed) == 1
     assert own in found["cut"][changed[0]]
     assert found["cut"][changed[0]].count("测量血压") < found["off"][changed[0]].count("测量血压")
+
+
+def test_a_recipe_sets_the_options_of_a_source(tmp_path: Path) -> None:
+    replies = {}
+    for side in ("chatgpt", "human"):
+        words = recipe.with_options(recipe.load(), options={"hc3_chinese": {"answers": side}}, validation=0.0)
+        release = built(packaged.folder("sample"), tmp_path / side, recipe=words, only=("hc3_chinese",))
+        replies[side] = set(texts(release))
+        some = look(release, count=1)[0]["id"]
+        assert trace(release, some, packaged.folder("sample"))["raw"]
+    assert replies["chatgpt"].isdisjoint(replies["human"])
+    wrong = recipe.with_options(recipe.load(), options={"hc3_chinese": {"answer": "human"}})
+    with pytest.raises(UsageError, match="answers"):
+        built(packaged.folder("sample"), tmp_path / "wrong", recipe=wrong)

@@ -57,7 +57,7 @@ def build(order: Order) -> tuple[list[Release], list[str]]:
     Raises DataError when nothing is there, a named source is absent, a file cannot be read, or a ledger does not close;
     ConflictError when another build holds the folder. Without a manifest a release does not exist.
     """
-    sources = known_sources(order.recipe.source)
+    sources = known_sources(order.recipe)
     plans: list[tuple[Split, list[Input]]] = []
     absent: set[str] = set()
     for split in order.splits:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from chimed import packaged, source
 from chimed.errors import DataError, UsageError
 from chimed.parquet import sha256_of
+from chimed.recipe import Recipe
 from chimed.records import Split
 from chimed.release import UpstreamFile
 from chimed.source import Source
@@ -55,10 +55,17 @@ def upstream_folder(place: Path | None, sample: bool) -> Path:
     raise DataError(f"{folder}: no such folder. --from names the folder that holds one folder per source.")
 
 
-def known_sources(extra: Sequence[dict[str, Any]]) -> dict[str, Source]:
-    """All sources by name: installed ones and those the recipe adds. Raises UsageError for a name taken twice."""
+def known_sources(words: Recipe) -> dict[str, Source]:
+    """All sources by name, set as the recipe says: installed ones and those it adds.
+
+    Raises UsageError for a name taken twice, an option of an unknown source, or an unknown option.
+    """
     sources = dict(source.discover())
-    for table in extra:
+    for name, chosen_options in words.options.items():
+        if name not in sources:
+            raise UsageError(f"the recipe sets options of {name!r}, which is no source. See chimed sources.")
+        sources[name] = sources[name].with_options(chosen_options)
+    for table in words.source:
         own = own_files.from_table(table)
         if own.name in sources:
             raise UsageError(f"the recipe's source {own.name!r} has the name of an installed one. Choose another name.")

@@ -17,7 +17,7 @@ ROW_BYTES, BASE_MEMORY = 380, 700 * 2**20
 
 def plan(order: Order) -> list[dict[str, Any]]:
     """One entry per split: sources with files and bytes, what is absent, disk and memory in bytes (estimates)."""
-    sources = known_sources(order.recipe.source)
+    sources = known_sources(order.recipe)
     return [
         _split(order, split, *find(chosen(sources, split, order.only), split, order.root)) for split in order.splits
     ]

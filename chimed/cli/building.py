@@ -26,11 +26,12 @@ RecipeFile = Annotated[Path | None, typer.Option("--recipe", help="A recipe (TOM
 def sources(place: From = None, as_json: Json = False) -> None:
     """Every source: splits, kind, licence, home, and whether it is here. Example: chimed sources --from upstream"""
     from chimed.build.inputs import find, known_sources
+    from chimed.recipe import Recipe
     from chimed.records import SPLITS
 
     root = place or Path("upstream")
     rows: list[dict[str, Any]] = []
-    for name, entry in sorted(known_sources(()).items()):
+    for name, entry in sorted(known_sources(Recipe()).items()):
         splits = [split for split in SPLITS if split in entry.serves]
         present = root.is_dir() and any(find([entry], split, root)[0] for split in splits)
         rows.append({
@@ -56,8 +57,9 @@ def check(
     """Hold your own files against a source's contract. Example: chimed check cmexam --from upstream"""
     from chimed.build.check import check as run
     from chimed.build.inputs import known_sources
+    from chimed.recipe import Recipe
 
-    known = known_sources(())
+    known = known_sources(Recipe())
     if source not in known:
         raise UsageError(f"unknown source {source!r}. Known: {', '.join(sorted(known))}.")
     result = run(known[source], place)
