@@ -11,6 +11,7 @@ each of its own, which --setup makes (gigabytes in the cache folder). Nothing is
 from __future__ import annotations
 
 import argparse
+import importlib.metadata
 import json
 import os
 import subprocess
@@ -34,6 +35,15 @@ from chimed.release import Release, open_release  # noqa: E402
 Row = dict[str, Any]
 NAMES = {"sft": "ChiMed-SFT", "dpo": "ChiMed-DPO"}
 OWN = ("datasets", "trl")
+TITLE = """# Trainers of other houses on a pushed release
+
+The packaged sample's SFT and DPO releases, pushed to a loopback Hub with `chimed push` and read from there by the real
+packages: no code of ours on the reading side, nothing trained. For TRL and Axolotl turns are read back from the tokens,
+and the tokens that carry loss are the assistants' words and nothing else. `export` is what `chimed export` wrote.
+
+`python benchmarks/trainers.py`
+
+"""
 EXPORTS = {"llamafactory": "{}", "swift": "{}/train.jsonl"}
 
 
@@ -89,6 +99,8 @@ def chimed(env: dict[str, str], *words: object) -> None:
 
 
 def version(python: Path, package: str) -> str:
+    if str(python) == sys.executable:
+        return importlib.metadata.version(package)
     words = f"from importlib.metadata import version; print(version({package!r}))"
     return subprocess.run([python, "-c", words], check=True, capture_output=True, text=True).stdout.strip()
 
@@ -187,12 +199,29 @@ def results(build: Path | None, names: list[str]) -> Iterator[Result]:
                     yield from trainer_results(trainer, release, repo, env, folder)
 
 
-def table(found: list[Result]) -> str:
-    lines = ["| reader | version | split | road | rows in the release | read | same turns |", "|---|---|---|---|---:|---:|---:|"]
+def summed(found: list[Result]) -> list[Result]:
+    """Good configs of one reader and mode in one line, for the table."""
+    lines: dict[tuple[str, str, str], Result] = {}
     for r in found:
+        mode, _, config = r.road.partition(", ")
+        key = (r.trainer, r.split, mode if r.good and config else r.road)
+        count = int(lines[key].road.split()[1]) + 1 if key in lines else 1  # "plain, 3 configs"
+        road = f"{mode}, {count} configs" if r.good and config else r.road
+        old = lines.get(key, Result(r.trainer, r.version, r.split, road))
+        sums = {name: getattr(old, name) + getattr(r, name) for name in ("rows", "read", "same")}
+        lines[key] = Result(**asdict(r) | sums | {"road": road})
+    return list(lines.values())
+
+
+def table(found: list[Result]) -> str:
+    lines = [
+        "| reader | version | split | road | rows in the release | read | same turns |",
+        "|---|---|---|---|---:|---:|---:|",
+    ]
+    for r in summed(found):
         end = f"{r.read} | {r.same}" if not (r.skipped or r.failed) else f"{r.skipped or r.failed.splitlines()[-1]} | –"
         lines.append(f"| {r.trainer} | {r.version} | {r.split} | {r.road} | {r.rows or '–'} | {end} |")
-    return "\n".join(lines) + "\n"
+    return TITLE + "\n".join(lines) + "\n"
 
 
 def main() -> int:
