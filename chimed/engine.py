@@ -12,7 +12,7 @@ import os
 import secrets
 import shutil
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from itertools import chain
 from pathlib import Path
@@ -100,8 +100,34 @@ def exact_on_ray(
 
 
 @contextmanager
+def tasks() -> Iterator[Callable[[Callable[..., Any], Iterable[tuple[Any, ...]]], Iterator[Any]]]:
+    """A runner `run(function, calls)` that makes every call a Ray task and yields the results in any order.
+
+    The folders that the calls name must be seen by all nodes under the same path.
+    """
+    with _cluster():
+        import ray
+
+        def run(function: Callable[..., Any], calls: Iterable[tuple[Any, ...]]) -> Iterator[Any]:
+            """Never more than twice as many calls under way as there are cores, so that memory stays bounded."""
+            remote = ray.remote(function)
+            most = 2 * max(1, int(ray.cluster_resources().get("CPU", 1)))
+            pending: list[Any] = []
+            for call in calls:
+                pending.append(remote.remote(*call))
+                if len(pending) >= most:
+                    done, pending = ray.wait(pending)
+                    yield from ray.get(done)
+            while pending:
+                done, pending = ray.wait(pending)
+                yield from ray.get(done)
+
+        yield run
+
+
+@contextmanager
 def _cluster() -> Iterator[Any]:
-    """Daft on the cluster of RAY_ADDRESS, or on a local head of our own that ends with the block."""
+    """Daft on the cluster of RAY_ADDRESS, or on a local head of our own that ends with the outermost block."""
     os.environ.update({name: value for name, value in _QUIET.items() if name not in os.environ})
     address = os.environ.get("RAY_ADDRESS")
     if address:
@@ -114,6 +140,9 @@ def _cluster() -> Iterator[Any]:
         import ray
     except ImportError as error:
         raise UsageError(f"--engine ray needs {error.name}: pip install 'qilin-chimed[ray]'.") from None
+    if ray.is_initialized():
+        yield daft
+        return
     options = {} if address else {"num_cpus": os.cpu_count(), "include_dashboard": False}
     try:
         ray.init(address=address, log_to_driver=False, logging_level="ERROR", **options)

@@ -167,3 +167,13 @@ def make_release(
     sums = [f"{f['sha256']}  {f['path']}\n" for f in json.loads(manifest.dumps())["files"]]
     (path / "SHA256SUMS").write_text("".join(sums), encoding="utf-8")
     return open_release(path)
+
+
+def changed(folder: Path, split: Split = "sft", *, drop: int = 0, edit: bool = False) -> Release:
+    """Twelve rows of each source in small shards; without the last `drop` of each, or with one row replaced."""
+    rows = [
+        row for row in some_rows(split, 12) if not row["id"].endswith(tuple(f"{n:x}" for n in range(12 - drop, 12)))
+    ]
+    if edit:
+        rows[0] = some_row(split, rows[0]["source"], 77)
+    return make_release(folder, split, rows=rows, shard_bytes=600)

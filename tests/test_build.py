@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from chimed import recipe
+from chimed import packaged, recipe
 from chimed.build import Order, build
 from chimed.errors import ConflictError, DataError
 from chimed.look import look
@@ -148,6 +148,13 @@ def test_two_builds_at_once_in_one_folder_are_refused(tmp_path: Path) -> None:
 def test_limit_reads_at_most_so_many_rows_and_loses_none_for_it(tmp_path: Path) -> None:
     entry = built(upstream(tmp_path / "up"), tmp_path / "out", limit=2).manifest.sources[0]
     assert (entry.read, entry.kept, entry.lost) == (2, 2, {})
+
+
+def test_limit_counts_the_lines_of_a_book(tmp_path: Path) -> None:
+    names = ("medqa_textbooks", "cpubmed_kg")
+    release = built(packaged.folder("sample"), tmp_path, "cpt", only=names, limit=3)
+    assert {e.source: e.read for e in release.manifest.sources} == dict.fromkeys(names, 3)
+    assert release.manifest.sources[0].kept == 3
 
 
 def test_a_takedown_is_carried_into_later_builds(tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ from chimed.evalsets import EvalItem, read_items, sets_in, subject_names
 from chimed.source import discover
 from tests.upstream import upstream
 
+PLACES = ["ceval/a.zip", "cmexam_test/test.csv", "huatuo26m_test/a.json", "mine/a.jsonl"]
+
 
 def lay(folder: Path, file: str, text: str) -> None:
     path = folder / file
@@ -81,7 +83,8 @@ def test_both_copies_of_huatuo_hold_the_same_questions(tmp_path: Path) -> None:
 
 
 def test_cmexam_keeps_letters_as_written_annotations_and_rows_without_a_key(tmp_path: Path) -> None:
-    lay(tmp_path, "cmexam_test/test_with_annotations.csv", "\ufeffQuestion,Options,Answer,Explanation,Clinical Department\r\n"
+    header = "\ufeffQuestion,Options,Answer,Explanation,Clinical Department\r\n"
+    lay(tmp_path, "cmexam_test/test_with_annotations.csv", header +
         '题一,"A 甲\nB 乙 丙\nE 丁",AE,解析,内科\r\n题二,"A 甲\nB 乙",,,不符合')  # fmt: skip
     first, second = read_items(tmp_path)
     assert first == EvalItem(
@@ -163,7 +166,7 @@ def test_absent_sets_and_folders(tmp_path: Path) -> None:
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(data=st.binary(max_size=80), name=st.sampled_from(["ceval/a.zip", "cmexam_test/test.csv", "huatuo26m_test/a.json", "mine/a.jsonl"]))  # fmt: skip
+@given(data=st.binary(max_size=80), name=st.sampled_from(PLACES))
 def test_any_bytes_give_items_or_words(data: bytes, name: str, tmp_path: Path) -> None:
     for old in tmp_path.rglob("*.*"):
         old.unlink()

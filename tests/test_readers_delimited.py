@@ -113,6 +113,22 @@ def test_a_line_over_the_limit_is_lost_alone(newline: str, tmp_path: Path, monke
     assert sum(len(row.raw) for row in lost) < 100_000
 
 
+def test_a_file_of_nothing_but_multi_line_records_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chimed.readers.files.BLOCK", 1000)
+    rows = [["内科", str(n), "一行\n" * 40, "答"] for n in range(300)]
+    assert read(tmp_path, text([NAMES, *rows]).encode()) == (rows, [])
+
+
+def test_a_quoted_text_without_end_is_one_loss_not_one_for_each_of_its_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chimed.readers.files.BLOCK", 1000)
+    lines = ["a,b,c,d\n", "1,2,3,4\n", '1,"' + "文\n" * 9000, "5,6,7,8\n"]
+    values, (lost,) = read(tmp_path, ("department,title,ask,answer\n" + "".join(lines)).encode())
+    assert values == [list("abcd"), list("1234"), list("5678")]
+    assert (lost.position, lost.reason) == (3, "wrong_columns")
+
+
 def test_records_are_found_across_the_edges_of_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [["内科", str(n), "行\n" * (n % 9), '"' * (n % 3)] for n in range(200)]
     for block in (11, 64, 1000):
@@ -121,8 +137,11 @@ def test_records_are_found_across_the_edges_of_blocks(tmp_path: Path, monkeypatc
         assert READER.raw(tmp_path, "file.csv", 150) == text([rows[149]]).rstrip("\r\n").encode()
 
 
+PIECES = st.binary(min_size=1, max_size=3) | st.sampled_from([b'"', b",", b"\n", b"\r", b"\x00", b'",'])
+
+
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(victim=st.integers(0, 6), where=st.floats(0, 0.99), piece=st.binary(min_size=1, max_size=3) | st.sampled_from([b'"', b",", b"\n", b"\r", b"\x00", b'",']), cut=st.integers(0, 3))  # fmt: skip
+@given(victim=st.integers(0, 6), where=st.floats(0, 0.99), piece=PIECES, cut=st.integers(0, 3))
 def test_whatever_happens_inside_one_line_the_others_stay(
     victim: int, where: float, piece: bytes, cut: int, tmp_path: Path
 ) -> None:

@@ -108,7 +108,8 @@ def test_zhongjing_pairs(tmp_path: Path) -> None:
 
 
 def test_health39_merges_rows_of_one_name(tmp_path: Path) -> None:
-    header = "name,alias,part,age,infection,insurance,department,checklist,symptom,complication,treatment,drug,period,rate,money,,,,,"
+    names = "name alias part age infection insurance department checklist symptom complication treatment drug period rate money"
+    header = names.replace(" ", ",") + ",,,,,"
     table = [
         header, "感冒,,,成人,,,内科,血常规 [详细],,,,药甲 药乙... [详细],3天,,,,,,,", "2-10天,,,,,,,,,,,,,,,x,,,,",
         " 感冒,伤风、风寒,,老人,,,,,发热 [详细],暂无相关资料,,,,,,,,,,",

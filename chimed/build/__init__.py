@@ -23,6 +23,7 @@ from chimed.build.samples import write_samples
 from chimed.build.work import alone_in, code_version, versions
 from chimed.build.workers import Run, fitting, workers
 from chimed.complete import complete
+from chimed.engine import Engine
 from chimed.errors import DataError
 from chimed.recipe import Recipe
 from chimed.records import RELEASE_NAMES, Split
@@ -46,7 +47,7 @@ class Order:
     evals: Path | None = None
     against: Path | None = None
     workers: int | None = None
-    engine: str = "local"
+    engine: Engine = "local"
     report: Report = field(default=lambda *_, **__: None)
 
 
@@ -71,7 +72,7 @@ def build(order: Order) -> tuple[list[Release], list[str]]:
         raise DataError(f"{order.root}: none of the sources of {', '.join(order.splits)} is here. See chimed sources.")
     refuse_faults(((i.source, i.folder, i.files) for _, inputs in plans for i in inputs), order.root)
     total = sum(item.bytes() for _, inputs in plans for item in inputs)
-    with alone_in(order.out) as work, workers(order.workers or fitting(total)) as run:
+    with alone_in(order.out) as work, workers(order.workers or fitting(total), order.engine) as run:
         releases = [_Build(order, split, inputs, work, run).release() for split, inputs in plans if inputs]
     return releases, sorted(absent)
 
@@ -98,13 +99,20 @@ class _Build:
         recipe = self.order.recipe
         read = self._parse()
         lanes, guarded = self._transform(read)
-        facts = select.deduplicate(lanes, recipe.dedup, self._folder("dedup"), self.against, self.order.report)
+        facts = select.deduplicate(
+            lanes, recipe.dedup, self._folder("dedup"), self.against, self.order.engine, self.order.report
+        )
         repeated = passages.mark(lanes, self.split, recipe.dedup.substring, self._folder("passages"))
         excluded = self._excluded()
         select.exclude(lanes, excluded)
         times = select.mix(lanes, recipe.mixture, recipe.seed)
         select.validate_part(lanes, recipe.validation, recipe.seed)
-        return self._write(lanes, times, {"dedup": facts, "passages": repeated, "guard": guarded, "boilerplate": self.boilerplate}, excluded)
+        return self._write(
+            lanes,
+            times,
+            {"dedup": facts, "passages": repeated, "guard": guarded, "boilerplate": self.boilerplate},
+            excluded,
+        )
 
     def _folder(self, name: str) -> Path:
         folder = self.work / name

@@ -65,7 +65,11 @@ def check(entry: Source, place: Path) -> dict[str, Any]:
         if len(samples) < SAMPLES:
             samples.append({"file": row.file, "position": row.position} | publish(split, *parsed.texts))
     account.close()
-    facts = {"files": [file for _, item in inputs for file in item.files], "expected": entry.expected, "repairs": dict(Counter(account.repairs))}
+    facts = {
+        "files": [file for _, item in inputs for file in item.files],
+        "expected": entry.expected,
+        "repairs": dict(Counter(account.repairs)),
+    }
     return account.summary() | facts | {"examples": examples, "samples": samples}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -52,12 +53,16 @@ def parse_rows(source: Source, split: Split, rows: Iterable[Row | BadRow]) -> It
 
 
 def limited(rows: Iterable[Row | BadRow], limit: int | None) -> Iterator[Row | BadRow]:
-    """The first records that together stand for at most `limit` upstream rows."""
-    read = 0
+    """Rows that together stand for at most `limit` upstream rows; of joined ones as much as still fits."""
+    left = limit
     for row in rows:
-        read += row.rows
-        if limit is not None and read > limit:
+        if left is not None and row.rows > left:
+            if left and isinstance(row, Row) and isinstance(row.value, str | list):
+                lines = row.value if isinstance(row.value, list) else row.value.split("\n")
+                value = lines[:left] if isinstance(row.value, list) else "\n".join(lines[:left])
+                yield row._replace(value=value, rows=left)
             return
+        left = None if left is None else left - row.rows
         yield row
 
 
@@ -143,5 +148,7 @@ def stage_source(
             staging.write_part(part, stage_batch(source, items))
         read += sum(item.row.rows for item in items)
         report(read)
+        items.clear()
+        gc.collect()
     staging.write_text(done, str(read))
     return read

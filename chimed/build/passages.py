@@ -32,7 +32,13 @@ def mark(lanes: Lanes, split: Split, words: str, work: Path) -> dict[str, Any]:
     alive = lanes.alive()
     settings = dedup.SubstringSettings()
     size = sum(part.stat().st_size for lane in lanes.lanes for part in lane.parts)
-    facts = {"action": "cut" if cutting else "flag", "length": settings.length, "rows": 0, "characters": 0, "dropped": 0}
+    facts = {
+        "action": "cut" if cutting else "flag",
+        "length": settings.length,
+        "rows": 0,
+        "characters": 0,
+        "dropped": 0,
+    }
     found = dedup.substring(lanes.texts, settings, work / "windows", 3 * size)
     by_part = itertools.groupby(_placed(lanes, alive, found), key=lambda placed: placed[:2])
     for (lane, number), cuts in by_part:

@@ -10,22 +10,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from chimed import dedup, staging
+from chimed import dedup, engine, staging
 from chimed.build.lanes import SAMPLED, TRAIN, VALIDATION, Lanes
 from chimed.recipe import Dedup, Mixture, Share
 from chimed.release import Release
 
 
 def deduplicate(
-    lanes: Lanes, words: Dedup, work: Path, against: Release | None, report: Callable[..., None]
+    lanes: Lanes, words: Dedup, work: Path, against: Release | None, where: engine.Engine, report: Callable[..., None]
 ) -> dict[str, Any]:
     """Lose the duplicates among the live rows; returns what the manifest says of it."""
     if words.method == "off":
         return {"method": "off"}
     alive = lanes.alive()
     settings = dedup.NearSettings.preset(words.preset, words.threshold, words.numbers)
-    find = dedup.near if words.method == "near" else dedup.exact
-    found = find(lanes.texts, settings, work, against=against, progress=report)
+    found = engine.finder(where, words.method)(lanes.texts, settings, work, against=against, progress=report)
     for code, reason in enumerate(dedup.REASONS):
         if reason:
             lanes.lose(alive[np.flatnonzero(found.reason == code)], reason)

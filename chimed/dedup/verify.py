@@ -120,23 +120,9 @@ def _block(text, scores, rows, first, last, keys, masks):  # type: ignore[no-unt
 
 
 @kernel(types.boolean(read(uint32), read(uint32), int64))
-def edit_within(a, b, most):  # type: ignore[no-untyped-def]
-    """Whether the Levenshtein distance of two arrays of code points (none 0) is at most `most`."""
-    if a.size > b.size:
-        a, b = b, a
-    if b.size - a.size > most:
-        return False
-    start, end = 0, 0
-    while start < a.size and a[start] == b[start]:
-        start += 1
-    while end < a.size - start and a[a.size - 1 - end] == b[b.size - 1 - end]:
-        end += 1
-    a, b = a[start : a.size - end], b[start : b.size - end]
+def _banded(a, b, most):  # type: ignore[no-untyped-def]
+    """Whether the distance of a and b (at least as long) is at most `most`: only the diagonals that it can reach."""
     m, n = a.size, b.size
-    if n <= most or m == 0:
-        return n <= most
-    if n > EDIT_LIMIT:
-        return True
     scores = np.empty(n + 1, np.int64)
     keys, masks = np.zeros(256, np.uint32), np.empty(256, np.uint64)
     known = min(n, most + 64)
@@ -156,6 +142,33 @@ def edit_within(a, b, most):  # type: ignore[no-untyped-def]
         if least > most:
             return False
     return scores[n] <= most
+
+
+@kernel(types.boolean(read(uint32), read(uint32), int64))
+def edit_within(a, b, most):  # type: ignore[no-untyped-def]
+    """Whether the Levenshtein distance of two arrays of code points (none 0) is at most `most`."""
+    if a.size > b.size:
+        a, b = b, a
+    if b.size - a.size > most:
+        return False
+    start, end = 0, 0
+    while start < a.size and a[start] == b[start]:
+        start += 1
+    while end < a.size - start and a[a.size - 1 - end] == b[b.size - 1 - end]:
+        end += 1
+    a, b = a[start : a.size - end], b[start : b.size - end]
+    m, n = a.size, b.size
+    if n <= most or m == 0:
+        return n <= most
+    if n > EDIT_LIMIT:
+        return True
+    # Most copies differ in little: a narrow band says so at a fraction of the cost.
+    bound = max(16, most // 8)
+    while bound < most:
+        if n - m <= bound and _banded(a, b, bound):
+            return True
+        bound *= 4
+    return _banded(a, b, most)
 
 
 @kernel(int64(read(uint8), read(uint8)))
@@ -223,6 +236,15 @@ def link(members, starts, sketch, floor, released, parent):  # type: ignore[no-u
                 left = kept
 
 
+@kernel(inline=True)
+def _is_new(keys, band, u, v):  # type: ignore[no-untyped-def]
+    """Whether no earlier band brought u and v together: there the pair was tested, and failed."""
+    shared = 0
+    for j in range(band):
+        shared += keys[u, j] == keys[v, j]
+    return shared == 0
+
+
 @kernel(float64(int64, int64, *_SETS, float64, write(uint32), write(int32), int64))
 def _similar(u, v, points, points_at, shingles, shingles_at, threshold, values, stamps, stamp):  # type: ignore[no-untyped-def]
     """Exact Jaccard of u (whose set is in the table) and v where the pair passes both tests, else -1."""
@@ -240,15 +262,16 @@ def _similar(u, v, points, points_at, shingles, shingles_at, threshold, values, 
 
 @kernel(
     int64(
-        read(int64), read(int64), *_SETS, read(uint8, 2), int64, float64, read(uint64), types.boolean,
+        read(int64), read(int64), read(uint64, 2), int64, *_SETS, read(uint8, 2), int64, float64, read(uint64),
+        types.boolean,
         read(types.boolean), write(int64), write(int64, 2), write(float64), int64,
     )
 )  # fmt: skip
 def search(  # type: ignore[no-untyped-def]
-    members, starts, points, points_at, shingles, shingles_at, sketch, floor, threshold, numbers, across, released,
+    members, starts, keys, band, points, points_at, shingles, shingles_at, sketch, floor, threshold, numbers, across, released,
     parent, edges, similarity, found,
 ):  # fmt: skip
-    """Verify the pairs of each bucket breadth-first, join those that pass, and note them as edges from `found` on.
+    """Verify the pairs of each bucket of a band breadth-first, join those that pass, and note them as edges from `found` on.
 
     With `across` only pairs of different numbers are tested, else only pairs of the same (buckets hold one then).
     """
@@ -275,7 +298,7 @@ def search(  # type: ignore[no-untyped-def]
                     v = todo[i]
                     joined = _find(parent, u) == _find(parent, v)
                     other = (numbers[u] != numbers[v]) == across and not (released[u] and released[v])
-                    if not joined and other and agreeing(sketch[u], sketch[v]) >= floor:
+                    if not joined and other and agreeing(sketch[u], sketch[v]) >= floor and _is_new(keys, band, u, v):
                         if not ready:
                             stamp, ready = stamp + 1, True
                             distinct(shingles[shingles_at[u, 0] : shingles_at[u, 1]], spare, values, stamps, stamp)
@@ -346,15 +369,15 @@ def verify(
     n = sketch.shape[0]
     strict = np.arange(n, dtype=np.int64)
     edges, similarity = np.empty((2 * n, 2), np.int64), np.empty(2 * n, np.float64)
-    found = 0
-    for band in keys:
-        members, starts = buckets(band, numbers)
-        found = search(members, starts, *sets, sketch, floor, threshold, numbers, False, released, strict, edges,
+    by_row, found = np.ascontiguousarray(keys.T), 0
+    for band in range(len(keys)):
+        members, starts = buckets(keys[band], numbers)
+        found = search(members, starts, by_row, band, *sets, sketch, floor, threshold, numbers, False, released, strict, edges,
                        similarity, found)  # fmt: skip
     loose, beyond = strict.copy(), found
     if n and (numbers != numbers[0]).any():
-        for band in keys:
-            members, starts = buckets(band)
-            beyond = search(members, starts, *sets, sketch, floor, threshold, numbers, True, released, loose, edges,
+        for band in range(len(keys)):
+            members, starts = buckets(keys[band])
+            beyond = search(members, starts, by_row, band, *sets, sketch, floor, threshold, numbers, True, released, loose, edges,
                             similarity, beyond)  # fmt: skip
     return Graph(edges[:found], similarity[:found], roots(strict), roots(loose))

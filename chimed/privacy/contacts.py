@@ -19,8 +19,16 @@ _WECHAT_CUE = (
 )
 _QQ_CUE = r"(?:(?<![A-Za-z])[Qq][Qq]|扣扣|企鹅|球球|(?<![A-Za-z])[Qq](?=号|群|:))(?:[/、和或及&](?:微信|电话|手机))?(?:联系|添加|搜索?)?"
 _QQ = r"[1-9][0-9]{4,11}(?![0-9A-Za-z@.*])"
-_URL_CHARACTER = r"[^\s一-鿿，。；！？、）)】」》<>\"'\]]"
-_URL_END = r"[^\s一-鿿，。；！？、）)】」》<>\"'\].,:;!?]"
+_URL_CHARACTER = r"[^\s一-鿿，。；！？、）)】」》<>\"'“”‘’\]]"
+_URL_END = r"[^\s一-鿿，。；！？、）)】」》<>\"'“”‘’\].,:;!?]"
+
+# Names of XML vocabularies: they look like addresses, and code breaks without them.
+_VOCABULARY = re.compile(r"(?i:https?://)?(?:www\.w3\.org|schemas\.[a-z.]+)/")
+
+
+def _site(match: Match) -> bool:
+    return _VOCABULARY.match(match[0]) is None
+
 
 EMAILS = (
     rule(
@@ -32,7 +40,7 @@ EMAILS = (
 _MORE_DOMAINS = "edu|gov|info|top|vip|cc|io|me|tv|xyz|club|shop|app"
 _NAME_OF_SITE = r"(?:[A-Za-z0-9](?:[A-Za-z0-9\-]{0,40})\.)+"
 URLS = (
-    rule("URL", 90, rf"(?:(?i:https?|ftp)://|(?<![A-Za-z0-9.])(?i:www)\.){_URL_CHARACTER}*{_URL_END}"),
+    rule("URL", 90, rf"(?:(?i:https?|ftp)://|(?<![A-Za-z0-9.])(?i:www)\.){_URL_CHARACTER}*{_URL_END}", _site),
     rule(
         "URL",
         88,

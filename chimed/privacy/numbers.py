@@ -12,8 +12,13 @@ def _telephone(match: Match) -> bool:
     return validators.telephone(value(match)) and not validators.business_line(value(match))
 
 
+_READING = re.compile(r"[ ]?(?:未[检捡见]|阴性|阳性|检出)")
+
+
 def _bare_mobile(match: Match) -> bool:
-    """A number of eleven digits in a sum, or a round count, is no telephone."""
+    """A number in a sum, a round count, or a row of a table run together (…未检出) is no telephone."""
+    if _READING.match(match.string, match.end()):
+        return False
     before, after = match.string[: match.start()].rstrip()[-1:], match.string[match.end() :].lstrip()[:1]
     round_number = validators.digits_of(match[0])[-9:] == "0" * 9
     return not round_number and not (before and before in "×÷=+*^<>") and not (after and after in "×÷=+*^%")

@@ -7,9 +7,9 @@ goes on with the second.
 from __future__ import annotations
 
 import csv
-from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, islice
 from pathlib import Path
 
 from chimed.readers import files as on_disk
@@ -17,8 +17,8 @@ from chimed.readers.csv_text import Bad, decide, text_lines
 from chimed.readers.files import MAX_RAW, MAX_ROW, Patterns
 from chimed.source import BadRow, Row
 
-MAX_QUOTED = 8 * 2**20
-"""Characters that one quoted record over several lines may have."""
+MAX_WAIT = 8
+"""Blocks (of a megabyte) over which a quoted cell may stay open."""
 
 NOTHING: tuple[list[str], list[str], str, str] = ([], [], "", "")
 
@@ -83,14 +83,11 @@ class Delimited:
 
     def _records(self, path: Path, encoding: str | None = None) -> Iterator[Record]:
         csv.field_size_limit(MAX_ROW)
-        bad: Bad = {}
-        left: list[str] = []
-        number = 0
-        for lines in text_lines(path, encoding or self._encoding(path), bad):
-            number, left = yield from _block(left + lines, number, bad, self.delimiter)
-        while left:
-            yield _first_alone(left[0], number, bad, self.delimiter, "a quoted cell is not closed")
-            number, left = yield from _block(left[1:], number + 1, bad, self.delimiter)
+        run = _Run(self.delimiter, {})
+        waited, since = 0, 0
+        for lines in chain(text_lines(path, encoding or self._encoding(path), run.bad), [[]]):
+            yield from run.records(lines, ended=not lines, overdue=waited == MAX_WAIT)
+            waited, since = waited + 1 if run.left and run.number == since else 0, run.number
 
 
 def names_of(header: list[str]) -> list[str]:
@@ -102,30 +99,73 @@ def names_of(header: list[str]) -> list[str]:
     return names
 
 
-def _block(lines: list[str], number: int, bad: Bad, delimiter: str) -> Generator[Record, None, tuple[int, list[str]]]:
-    """Records of these lines, before which there are `number` lines; returns that number for the lines left over.
+@dataclass(slots=True)
+class _Run:
+    """Where reading stands: `left` are the lines of a record whose quoted cell is still open, after `number` lines.
 
-    Left over is a record whose quoted cell is still open at the end. Where it runs on for too long, or a quote stands
-    where none may, the first line of the record is taken alone and the next line begins a new one.
+    `torn`: the lines at hand may be the rest of a record that is lost already.
     """
-    while lines:
+
+    delimiter: str
+    bad: Bad
+    left: list[str] = field(default_factory=list)
+    number: int = 0
+    torn: bool = False
+
+    def records(self, more: list[str], *, ended: bool, overdue: bool) -> Iterator[Record]:
+        """Records of the lines left over and these; an open quote waits for more lines unless none come in time.
+
+        Where a quote stands open for too long, or where none may, the first line of the record is taken alone and a
+        later line begins a new one.
+        """
+        self.left += more
+        if self.torn:
+            self._drop(self._fragments(0))
+        while self.left:
+            try:
+                yield from self._sound()
+            except csv.Error as error:
+                if "unexpected end" in str(error) and not ended and not overdue:
+                    return
+                overdue = False
+                yield self._alone(str(error))
+
+    def _sound(self) -> Iterator[Record]:
+        """Records as long as quoting is strict; csv.Error leaves the record that is not in `left`."""
+        reader = csv.reader(self.left, delimiter=self.delimiter, strict=True)
         start = 0
-        reader = csv.reader(lines, delimiter=delimiter, strict=True)
         try:
             for cells in reader:
                 end = reader.line_num
                 if cells:
-                    yield _record(cells, lines[start:end], number + start, bad)
+                    yield _record(cells, self.left[start:end], self.number + start, self.bad)
                 start = end
-        except csv.Error as error:
-            lines, number = lines[start:], number + start
-            if "unexpected end" in str(error) and sum(map(len, lines)) < MAX_QUOTED:
-                return number, lines
-            yield _first_alone(lines[0], number, bad, delimiter, str(error))
-            lines, number = lines[1:], number + 1
-        else:
-            return number + len(lines), []
-    return number, []
+        finally:
+            self._drop(start)
+
+    def _alone(self, error: str) -> Record:
+        """The first line by itself: kept if it is a whole record, else lost with the fragments that follow it."""
+        line = self.left[0]
+        cells = next(csv.reader([line], delimiter=self.delimiter), [])
+        record = _record(cells, [line], self.number, self.bad)
+        if len(list(csv.reader([line, "x\n"], delimiter=self.delimiter))) == 2:
+            self._drop(1)
+            return record
+        size = 1 + self._fragments(1)
+        lost = cells, self.left[:size], record[2] or "wrong_columns", record[3] or f"line {self.number + 1}: {error}"
+        self._drop(size)
+        self.torn = not self.left
+        return lost
+
+    def _fragments(self, start: int) -> int:
+        """How many lines from here on have no delimiter: text of a cell, no record."""
+        size = next((n for n, line in enumerate(self.left[start:]) if self.delimiter in line), None)
+        return len(self.left) - start if size is None else size
+
+    def _drop(self, size: int) -> None:
+        self.left = self.left[size:]
+        self.number += size
+        self.torn = self.torn and not self.left
 
 
 def _record(cells: list[str], lines: list[str], number: int, bad: Bad) -> Record:
@@ -134,12 +174,3 @@ def _record(cells: list[str], lines: list[str], number: int, bad: Bad) -> Record
             if line in bad:
                 return cells, lines, *bad[line]
     return cells, lines, "", ""
-
-
-def _first_alone(line: str, number: int, bad: Bad, delimiter: str, error: str) -> Record:
-    """A line that the strict reader refuses: kept if it is whole by itself, else lost alone."""
-    cells = next(csv.reader([line], delimiter=delimiter), [])
-    if len(list(csv.reader([line, "x\n"], delimiter=delimiter))) == 2:
-        return _record(cells, [line], number, bad)
-    _, lines, fault, detail = _record(cells, [line], number, bad)
-    return cells, lines, fault or "wrong_columns", detail or f"line {number + 1}: {error}"

@@ -40,8 +40,10 @@ def parse(row: Row) -> Preference:
     )  # fmt: skip
 
 
-def _of_label_tool(value: dict[str, str]) -> dict[str, Any]:
+def _of_label_tool(value: dict[str, Any]) -> dict[str, Any]:
     """A line of the label tool in the shape of the JSON layout; its history is a Python literal."""
+    if not value.keys() >= _RANKED or any(not isinstance(text, str) for text in value.values()):
+        raise Skip("wrong_shape", "no query with ranked replies")
     try:
         history = ast.literal_eval(value.get("history") or "[]")
     except (ValueError, SyntaxError, MemoryError, RecursionError):

@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
-from hub.routes import ranged
+from hub.transfers import ranged
 from starlette.requests import Request
 from starlette.responses import Response
 

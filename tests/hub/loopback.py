@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import hub.transfers  # noqa: F401  (its calls join the table of routes)
 import uvicorn
 from hub.repos import Refusal, Repo, Store, User, World
 from hub.routes import ROUTES, Call

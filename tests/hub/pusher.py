@@ -1,6 +1,6 @@
-"""Pushes releases in children of one warm process, so that a test can kill a push at any moment.
+"""Pushes folders in children of one warm process, so that a test can kill a push at any moment.
 
-Reads `RELEASE REPO` lines from stdin; answers `pid N` when the child starts and `ended CODE` when it is gone.
+Reads `FOLDER REPO` lines from stdin; answers `pid N` when the child starts and `ended CODE` when it is gone.
 """
 
 import os
@@ -8,15 +8,14 @@ import sys
 import traceback
 from pathlib import Path
 
-import datasets  # noqa: F401  (warm: the child starts at once)
+import huggingface_hub.hf_api  # noqa: F401  (warm: the child starts at once)
 
-from chimed.hub import push_to_hub
-from chimed.release import open_release
+from chimed.hub import publish_folder
 
 
-def child(release: str, repo: str) -> None:
+def child(folder: str, repo: str) -> None:
     try:
-        push_to_hub(open_release(Path(release)), repo, tag=Path(release).parent.name)
+        publish_folder(Path(folder), repo, repo_type="dataset", tag=Path(folder).name)
         os._exit(0)
     except BaseException:  # noqa: BLE001
         traceback.print_exc()

@@ -15,7 +15,7 @@ from huggingface_hub import HfApi
 
 from chimed.errors import AuthError, DataError, NetworkError, UsageError
 from chimed.fetch import Fetched, fetch, parse
-from chimed.source import Source
+from chimed.source import Source, discover
 
 DATA = random.Random(3).randbytes(3_000_000)
 SHA = hashlib.sha256(DATA).hexdigest()
@@ -134,6 +134,20 @@ def test_refusals(files: tuple[FileServer, str], tmp_path: Path, status: int, er
 def test_addresses_that_are_not_ours(address: str) -> None:
     with pytest.raises(UsageError):
         parse(address)
+
+
+@pytest.mark.parametrize("name", [name for name, entry in sorted(discover().items()) if entry.addresses])
+def test_fetched_files_lie_where_their_reader_looks(tmp_path: Path, name: str) -> None:
+    entry = discover()[name]
+    places = [parse(address).path for address in entry.addresses]
+    for place in places:
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / place).write_text("x", encoding="utf-8")
+    assert sorted(entry.reader.find(tmp_path)) == sorted(places)
+
+
+def test_every_source_can_be_had_somehow() -> None:
+    assert [name for name, entry in discover().items() if not entry.addresses and not entry.obtain] == []
 
 
 def test_nothing_leaves_the_folder_by_a_link(files: tuple[FileServer, str], tmp_path: Path) -> None:

@@ -63,12 +63,27 @@ def test_every_format_gives_the_same_records(form: str, tmp_path: Path) -> None:
     ("kind", "columns", "row", "wanted"),
     [
         ("passage", {"text": "t", "title": "h"}, {"t": " 文 ", "h": "书"}, {"text": "文", "title": "书"}),
-        ("choice", {"stem": "s", "options": "o", "answer": "a"}, {"s": "题", "o": {"A": "甲", "B": "乙"}, "a": "AB"}, {"stem": "题", "answer": "AB"}),
+        (
+            "choice", {"stem": "s", "options": "o", "answer": "a"}, {"s": "题", "o": {"A": "甲", "B": "乙"}, "a": "AB"},
+            {"stem": "题", "answer": "AB"},
+        ),
         ("entity", {"name": "n", "症状": "s", "药": "d"}, {"n": "病", "s": ["痛", "热"], "d": "A药"}, {"name": "病"}),
-        ("dialogue", {"question": "q", "answer": "a", "history": "h"}, {"q": "二", "a": "答", "h": [["一", "应"]]}, {"kind": "dialogue"}),
-        ("instruction", {"messages": "m"}, {"m": [{"role": "user", "content": "问"}, {"role": "assistant", "content": "答"}]}, {"kind": "instruction"}),
-        ("instruction", {"instruction": "q", "output": "a", "input": "i"}, {"q": "译", "i": "文", "a": "text"}, {"kind": "instruction"}),
-        ("preference", {"question": "q", "chosen": "c", "rejected": "r", "system": "s"}, {"q": "问", "c": "好", "r": "差", "s": "你是医生"}, {"chosen": "好", "rejected": "差"}),
+        (
+            "dialogue", {"question": "q", "answer": "a", "history": "h"}, {"q": "二", "a": "答", "h": [["一", "应"]]},
+            {"kind": "dialogue"},
+        ),
+        (
+            "instruction", {"messages": "m"},
+            {"m": [{"role": "user", "content": "问"}, {"role": "assistant", "content": "答"}]}, {"kind": "instruction"},
+        ),
+        (
+            "instruction", {"instruction": "q", "output": "a", "input": "i"}, {"q": "译", "i": "文", "a": "text"},
+            {"kind": "instruction"},
+        ),
+        (
+            "preference", {"question": "q", "chosen": "c", "rejected": "r", "system": "s"},
+            {"q": "问", "c": "好", "r": "差", "s": "你是医生"}, {"chosen": "好", "rejected": "差"},
+        ),
     ],
 )  # fmt: skip
 def test_every_kind(

@@ -122,9 +122,12 @@ def test_safety_prompts_keep_their_type() -> None:
 
 
 def test_choices_keep_letters_spaces_and_annotations() -> None:
-    value = {"Question": " 题 ", "Options": "A 甲 乙\r\nC DNA\nE 5 mg\\nF 续", "Answer": "CE", "Explanation": "因\\n为", "Clinical Department": "内科"}  # fmt: skip
+    value = {
+        "Question": " 题 ", "Options": "A 甲 乙\r\nC DNA\nE 5 mg\\nF 续", "Answer": "CE", "Explanation": "因\\n为",
+        "Clinical Department": "内科",
+    }  # fmt: skip
     record = parsed("cmexam", value)
-    assert [(option.letter, option.text) for option in record.options] == [("A", "甲 乙"), ("C", "DNA"), ("E", "5 mg"), ("F", "续")]  # fmt: skip
+    assert [f"{option.letter} {option.text}" for option in record.options] == ["A 甲 乙", "C DNA", "E 5 mg", "F 续"]
     assert (record.stem, record.answer, record.explanation) == ("题", "CE", "因\n为")
     assert (record.repairs, record.metadata) == (("newline_unescaped",), {"Clinical Department": "内科"})
     listed = {**value, "Options": [{"key": "C", "value": "x"}, {"key": "E", "value": "y"}], "Explanation": None}
