@@ -9,6 +9,7 @@ import csv
 import io
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +28,8 @@ LETTERS = "ABCDEFGHIJ"
 _MEMBER = re.compile(r"(?:.*/)?(dev|val|test)/([a-z_]+?)_(?:dev|val|test)\.csv")
 _ALPACA_INPUT = re.compile(r"\s*问题：(.*?)\n选项：(.*)", re.S)
 _MAX_MEMBER = 64 * 2**20
+# what zipfile raises for archives that were cut short or hit by noise
+_DAMAGED = (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, NotImplementedError, RuntimeError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +168,7 @@ def _ceval(place: Path, name: str) -> Iterator[EvalItem]:
                 for info in sorted(archive.infolist(), key=lambda info: info.filename):
                     if match := _MEMBER.fullmatch(info.filename):
                         yield from _member(archive, info, name, match[1], match[2], chinese)
-        except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+        except (*_DAMAGED, csv.Error) as error:
             raise DataError(f"{name}, {path.name}: a damaged archive ({error}). Download it again.") from error
 
 
@@ -180,8 +183,9 @@ def _member(
         raise DataError(f"{name}, {info.filename}: byte {error.start} does not decode as UTF-8.") from error
     rows = csv.DictReader(io.StringIO(text, newline=""))
     for number, row in enumerate(rows, 1):
-        if not row.get("question") or any(row.get(letter) is None for letter in "ABCD"):
-            raise DataError(f"{name}, {info.filename}, row {number}: question or options are missing. Mend the file.")
+        if not row.get("question") or any(row.get(column) is None for column in ("id", *"ABCD")):
+            raise DataError(f"{name}, {info.filename}, row {number}: id, question or options are missing. "
+                            "Mend the file.")  # fmt: skip
         options = tuple((letter, row[letter].strip()) for letter in "ABCD")
         answer, explanation = (row.get("answer") or "").strip(), (row.get("explanation") or "").strip()
         notes = {"subject": chinese[subject]} if subject in chinese else {}

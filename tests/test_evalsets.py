@@ -3,6 +3,7 @@
 import json
 import zipfile
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -115,6 +116,25 @@ def test_ceval_is_read_out_of_its_archive_as_text(tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "ceval").iterdir()) == ["ceval-exam.zip", "subject_mapping.json"]
 
 
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None)
+@given(at=st.integers(0, 600), noise=st.binary(min_size=1, max_size=12))
+def test_noise_in_an_archive_is_an_error_in_words_or_nothing(at: int, noise: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "ceval/ceval-exam.zip"
+    path.parent.mkdir(exist_ok=True)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("dev/physician_dev.csv", "id,question,A,B,C,D,answer,explanation\n0,问题,1,2,3,4,C,因为\n")
+    sound = path.read_bytes()
+    path.write_bytes(sound[: at % len(sound)] + noise + sound[at % len(sound) + len(noise) :])
+    with suppress(DataError):
+        list(read_items(tmp_path, "ceval"))
+
+
+def test_ceval_without_ids_is_refused(tmp_path: Path) -> None:
+    ceval(tmp_path, {"dev/physician_dev.csv": "question,A,B,C,D,answer\n问题,1,2,3,4,C\n"})
+    with pytest.raises(DataError, match="row 1: id, question or options are missing"):
+        list(read_items(tmp_path, "ceval"))
+
+
 def test_a_users_own_set(tmp_path: Path) -> None:
     lay(tmp_path, "mine/items.jsonl", '{"id": 7, "question": "问", "answer": "答"}\n'
         '{"question": "选", "options": {"A": "甲", "B": "乙"}, "answer": "AB", "subject": "内科"}\n')  # fmt: skip
@@ -151,7 +171,7 @@ def test_ceval_members_with_holes_or_of_absurd_size_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ceval(tmp_path, {"dev/physician_dev.csv": "id,question,A,B,C,D\n0,问,a,b\n"})
-    with pytest.raises(DataError, match="row 1: question or options are missing"):
+    with pytest.raises(DataError, match="row 1: id, question or options are missing"):
         list(read_items(tmp_path))
     monkeypatch.setattr("chimed.evalsets._MAX_MEMBER", 10)
     with pytest.raises(DataError, match="no file of C-Eval"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -84,7 +85,7 @@ def _not_a_workbook(path: Path) -> str | None:
             names = archive.namelist()
             size = sum(info.file_size for info in archive.infolist())
             broken = archive.testzip()
-    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError):
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, NotImplementedError, RuntimeError):
         return "a damaged workbook or archive. Download it again, or save it as csv in UTF-8."
     if "xl/workbook.xml" not in names:
         return "a zip archive, not a workbook. Unpack it first."
