@@ -12,9 +12,13 @@ from typing import Annotated, Any
 
 import typer
 
-from chimed.errors import ChimedError, DataError
+from chimed.errors import ChimedError, DataError, UsageError
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+
+_TRAIN = "torch transformers tokenizers safetensors jinja2 trl peft accelerate sacrebleu rapidfuzz sklearn matplotlib"
+EXTRAS = {**dict.fromkeys(_TRAIN.split(), "train"), "deepspeed": "deepspeed", "ray": "ray", "daft": "ray"}
+"""Which extra of the distribution brings a package that is not part of the core."""
 
 
 def run(application: typer.Typer) -> None:
@@ -24,6 +28,13 @@ def run(application: typer.Typer) -> None:
     except ChimedError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing not in EXTRAS:
+            raise
+        extra = EXTRAS[missing]
+        typer.echo(f"error: {missing} is not installed. It comes with pip install 'qilin-chimed[{extra}]'.", err=True)
+        sys.exit(UsageError.exit_code)
     except (PermissionError, FileNotFoundError, NotADirectoryError, IsADirectoryError, FileExistsError) as error:
         typer.echo(f"error: {error.filename}: {error.strerror}.", err=True)
         sys.exit(DataError.exit_code)
@@ -54,14 +65,19 @@ def print_table(title: str, columns: list[str], rows: list[list[Any]]) -> None:
     """A table on stdout; numbers are right-aligned and grouped by thousands."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(title=title, title_justify="left")
+    table = Table()
     for i, name in enumerate(columns):
         numeric = all(isinstance(row[i], int | float) or row[i] in {"", "-", None} for row in rows)
         table.add_column(name, justify="right" if numeric and rows else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(f"{cell:,}" if isinstance(cell, int) else "" if cell is None else str(cell) for cell in row))
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
+        table.add_row(
+            *(Text(f"{cell:,}" if isinstance(cell, int) else "" if cell is None else str(cell)) for cell in row)
+        )
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    console.print(Text(title), soft_wrap=True)  # as a title of the table it would be broken to the table's width
+    console.print(table)
 
 
 @contextmanager

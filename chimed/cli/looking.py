@@ -126,17 +126,20 @@ def validate(release: ReleaseFolder, as_json: Json = False) -> None:
 @app.command()
 def schema(
     check: Annotated[bool, typer.Option("--check", help="Only say whether schemas/ is up to date.")] = False,
-    to: Annotated[Path, typer.Option(help="The folder of the schemas.")] = Path("schemas"),
+    to: Annotated[Path | None, typer.Option(help="Their folder; ./schemas by default.")] = None,
 ) -> None:
     """Write (or check) the JSON Schemas of records, published rows and manifest. Example: chimed schema --check"""
+    from chimed.packaged import folder
     from chimed.schemas import stale, write
 
+    place = to or Path("schemas")
     if check:
-        old = stale(to)
+        place = place if to or place.is_dir() else folder("schemas")
+        old = stale(place)
         if old:
             raise DataError(f"{', '.join(old)}: not what the models say. Run chimed schema and commit.")
-        return typer.echo(f"{to}: up to date")
-    return typer.echo("\n".join(str(path) for path in write(to)))
+        return typer.echo(f"{place}: up to date")
+    return typer.echo("\n".join(str(path) for path in write(place)))
 
 
 @app.command()
