@@ -126,7 +126,7 @@ class Proof:
         if status(out) == "done":
             return
         every = steps or self.planned()["steps"][stage]  # type: ignore[index]
-        looks = max(1, every // 6)
+        looks = max(1, every // 3) if steps is None else every + 1
         self.run("qilin-stage", "run", stage, "-r", "tiny", "--data", self.release(release or stage), "--model",
                  self.work / parent, "--out", out, *(["--resume"] if status(out) else []), *OVERRIDES[stage],
                  f"train.max_steps={every}", f"train.logging_steps={max(1, min(10, every // 6))}",
