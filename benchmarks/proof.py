@@ -154,7 +154,7 @@ class Proof:
         out.parent.mkdir(exist_ok=True)
         if not out.is_file():
             self.run("scores", self.work / name, "--tree", self.work / "tree", "--pairs", self.release("dpo"),
-                     "--passages", self.planned()["items"], "--out", out)  # fmt: skip
+                     "--passages", max(100, self.planned()["items"]), "--out", out)  # fmt: skip
 
     def evaluate(self, *names: str, out: str) -> None:
         """Answers of models; answers given to each alone are taken over, so that several only means tables."""
