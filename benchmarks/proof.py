@@ -40,7 +40,7 @@ RECIPES = {
 }
 BATCH_TOKENS = {"cpt": 2048, "sft": 2048, "dpo": 3600}
 # shares of the whole time (cpt), and of what is left after it (the others)
-SHARES = {"cpt": 0.36, "sft": 0.28, "dpo": 0.15, "eval": 0.16}
+SHARES = {"cpt": 0.36, "sft": 0.25, "dpo": 0.14, "eval": 0.13}
 OVERRIDES = {
     "cpt": ["train.per_device_train_batch_size=4", "train.learning_rate=2e-3"],
     "sft": ["train.per_device_train_batch_size=4", "train.learning_rate=1e-3", "adapter.kind=none"],
