@@ -39,7 +39,7 @@ def kills(asked: argparse.Namespace) -> Section:
         print(rows[-1], flush=True)
     rows.append(chaos_victims.push(max(1, round(asked.kills * WEIGHTS["push"])), asked.seed))
     print(rows[-1], flush=True)
-    return {"rows": [asdict(row) for row in rows], "wrong": sum(row.differing + len(row.failures) for row in rows)}
+    return {"rows": [asdict(row) for row in rows], "wrong": sum(max(row.differing, len(row.failures)) for row in rows)}
 
 
 def places(asked: argparse.Namespace) -> Section:

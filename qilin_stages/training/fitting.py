@@ -11,7 +11,7 @@ from qilin_stages import lineage
 from qilin_stages.model import adapters
 from qilin_stages.model.base import config_of
 from qilin_stages.training import checkpoints, launch
-from qilin_stages.training.watching import Checkpoints, Metrics, Stop, barrier
+from qilin_stages.training.watching import Checkpoints, Metrics, NothingLeft, Stop, barrier
 
 
 class Interrupted(ChimedError):
@@ -35,6 +35,8 @@ def fit(run: Any, trainer: Any) -> None:
     _clear_torn(folder, start)
     try:
         trainer.train(resume_from_checkpoint=str(start) if start else None)
+    except NothingLeft:
+        trainer.callback_handler.on_train_end(trainer.args, trainer.state, trainer.control)
     except Exception as error:
         if checkpoints.disk_full(error):
             checkpoints.refuse_full(folder, error)

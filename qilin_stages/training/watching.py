@@ -20,11 +20,11 @@ METRICS = "metrics.jsonl"
 
 
 def read_metrics(run: Path) -> list[dict[str, Any]]:
-    """The logged metrics of a run, in order of steps."""
+    """The logged metrics of a run, in order of steps; a line that a kill cut short is left out."""
     path = run / METRICS
     if not path.is_file():
         return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
 
 
 class Metrics(TrainerCallback):
@@ -41,7 +41,9 @@ class Metrics(TrainerCallback):
             return
         kept = [line for line in read_metrics(self.path.parent) if line["step"] <= state.global_step]
         text = "".join(json.dumps(line) + "\n" for line in kept)
-        self.path.write_text(text, encoding="utf-8")
+        part = self.path.with_suffix(".part")
+        part.write_text(text, encoding="utf-8")
+        part.replace(self.path)
         self.report = self.stack.enter_context(progress("training"))
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
@@ -89,6 +91,10 @@ class Checkpoints(TrainerCallback):
         barrier()
 
 
+class NothingLeft(Exception):
+    """A run resumed from its last step has nothing to train; the trainer would take one step too many."""
+
+
 class Stop(TrainerCallback):
     """SIGTERM: finish the step, write a checkpoint, end; all processes agree on the step."""
 
@@ -99,6 +105,11 @@ class Stop(TrainerCallback):
 
     def _ask(self, *_: Any) -> None:
         self.asked = True
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Before a step."""
+        if state.global_step >= state.max_steps:
+            raise NothingLeft
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """After a step."""

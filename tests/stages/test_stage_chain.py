@@ -137,6 +137,26 @@ def test_resume_takes_the_last_whole_checkpoint_and_restores_all_state(
     assert losses(resumed) == losses(whole)
 
 
+def test_a_run_killed_after_its_last_step_takes_no_further_one(
+    releases: dict[str, Path], tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steady = "train.lr_scheduler_type=constant"  # one step too many would move the weights
+    whole = train("cpt", releases["cpt"], tiny, tmp_path / "whole", steady)
+
+    def dies(*_: object) -> None:
+        raise Crash
+
+    with monkeypatch.context() as patched:
+        patched.setattr(fitting, "_save", dies)
+        with pytest.raises(Crash):
+            train("cpt", releases["cpt"], tiny, tmp_path / "killed", steady)
+    with open(tmp_path / "killed/metrics.jsonl", "a", encoding="utf-8") as file:
+        file.write('{"step": 6, "lo')
+    killed = train("cpt", releases["cpt"], tiny, tmp_path / "killed", steady, resume=True)
+    assert losses(killed) == losses(whole)
+    assert lineage.read(killed)["model"] == lineage.read(whole)["model"]
+
+
 def test_checkpoints_rotate_and_are_whole(releases: dict[str, Path], tiny: Path, tmp_path: Path) -> None:
     run = train("dpo", releases["dpo"], tiny, tmp_path / "run", "train.save_steps=1", "train.save_total_limit=2")
     found = checkpoints.found(run / "checkpoints")
