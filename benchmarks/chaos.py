@@ -46,7 +46,7 @@ def places(asked: argparse.Namespace) -> Section:
     """Full disks, read-only folders, two builds at once, odd names."""
     chaos_victims.prepare(asked.work)
     rows = [
-        *chaos_places.full_disks(asked.work, (64, 512, 2048)), *chaos_places.read_only(asked.work),
+        *chaos_places.full_disks(asked.work, (16, 64, 512, 2048)), *chaos_places.read_only(asked.work),
         *chaos_places.two_at_once(asked.work, 3), *chaos_places.odd_names(asked.work),
     ]  # fmt: skip
     return {"rows": [asdict(row) for row in rows], "wrong": sum(not row.right for row in rows)}
