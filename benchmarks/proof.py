@@ -17,13 +17,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import proof_page
 import proof_tree
+from proof_lanes import Job, work_off
 
 HERE = Path(__file__).resolve().parent
 MAIN = {
@@ -47,15 +47,6 @@ OVERRIDES = {
     "dpo": ["train.per_device_train_batch_size=4", "train.learning_rate=5e-4", "train.num_train_epochs=1"],
 }
 CHAIN = ("base", "cpt", "sft", "dpo")
-
-
-@dataclass
-class Job:
-    """One resumable piece of work, the names of those it waits for, and what it does."""
-
-    name: str
-    needs: tuple[str, ...]
-    work: Callable[[], None]
 
 
 @dataclass
@@ -217,45 +208,6 @@ def jobs(p: Proof) -> list[Job]:
 def write(place: Path, value: object) -> None:
     """JSON to a file."""
     place.write_text(json.dumps(value, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-
-
-def work_off(todo: list[Job], lanes: int) -> None:
-    """Do the jobs, several at a time, each when what it needs is done; the first failure ends all."""
-    done: set[str] = set()
-    running: set[str] = set()
-    failed: list[BaseException] = []
-    turn = threading.Condition()
-
-    def lane() -> None:
-        while True:
-            with turn:
-                job = None
-                while not failed and len(done) < len(todo):
-                    job = next((j for j in todo if j.name not in done | running and set(j.needs) <= done), None)
-                    if job:
-                        break
-                    turn.wait()
-                if failed or job is None:
-                    return
-                running.add(job.name)
-            start = time.monotonic()
-            try:
-                job.work()
-            except BaseException as error:  # noqa: BLE001 - handed to the caller
-                failed.append(error)
-            with turn:
-                running.discard(job.name)
-                done.add(job.name)
-                turn.notify_all()
-            print(f"{time.strftime('%H:%M:%S')} {job.name}: {time.monotonic() - start:.0f} s", flush=True)
-
-    threads = [threading.Thread(target=lane) for _ in range(lanes)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if failed:
-        raise failed[0]
 
 
 def main() -> None:
