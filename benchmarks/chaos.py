@@ -125,12 +125,13 @@ def right(value: bool) -> str:
     return "yes" if value else "**NO**"
 
 
-def page(found: dict[str, Section], seed: int) -> str:
+def page(found: dict[str, Section]) -> str:
     """RELIABILITY.md."""
     wrong = {name: section["wrong"] for name, section in found.items()}
+    seeds = ", ".join(f"{name} {section['seed']}" for name, section in found.items())
     parts = [
         "# Reliability\n",
-        f"Written by `make chaos` (seed {seed}); every figure is counted by it. Not as it should be: "
+        f"Written by `make chaos` (seeds: {seeds}); every figure is counted by it. Not as it should be: "
         + (", ".join(f"{name} {count}" for name, count in wrong.items() if count) or "nothing") + ".\n",
     ]  # fmt: skip
     if section := found.get("kills"):
@@ -178,10 +179,11 @@ def main() -> None:
     found = json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else {}
     for name in asked.only.split(","):
         started = time.monotonic()
-        found[name] = PARTS[name](asked)
+        found[name] = PARTS[name](asked) | {"seed": asked.seed}
         kept.write_text(json.dumps(found, ensure_ascii=False, indent=1), encoding="utf-8")
         print(f"{name}: {found[name]['wrong']} wrong, {time.monotonic() - started:.0f} s", flush=True)
-    asked.out.write_text(page({n: found[n] for n in PARTS if n in found}, asked.seed), encoding="utf-8")
+    text = page({name: found[name] for name in PARTS if name in found}).replace(f"{asked.work}/", "WORK/")
+    asked.out.write_text(text, encoding="utf-8")
     print(asked.out)
     sys.exit(1 if any(section["wrong"] for section in found.values()) else 0)
 
