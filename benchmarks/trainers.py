@@ -189,7 +189,10 @@ def results(build: Path | None, names: list[str]) -> Iterator[Result]:
 
 
 def table(found: list[Result]) -> str:
-    lines = ["| reader | version | split | road | rows in the release | read | same turns |", "|---|---|---|---|---:|---:|---:|"]
+    lines = [
+        "| reader | version | split | road | rows in the release | read | same turns |",
+        "|---|---|---|---|---:|---:|---:|",
+    ]
     for r in found:
         end = f"{r.read} | {r.same}" if not (r.skipped or r.failed) else f"{r.skipped or r.failed.splitlines()[-1]} | –"
         lines.append(f"| {r.trainer} | {r.version} | {r.split} | {r.road} | {r.rows or '–'} | {end} |")
