@@ -100,12 +100,14 @@ def rows(size: int, seed: int) -> Iterator[tuple[str, int]]:
             yield last
 
 
-def write(path: Path, megabytes: float, seed: int = 1) -> None:
-    """Write the corpus as Parquet."""
-    fields = [("id", pa.string()), ("text", pa.string()), ("plain", pa.string()), ("family", pa.int64())]
+FIELDS = [("id", pa.string()), ("text", pa.string()), ("plain", pa.string()), ("family", pa.int64())]
+
+
+def write(path: Path, megabytes: float, seed: int = 1, columns: int = len(FIELDS)) -> None:
+    """Write the corpus as Parquet, or the first of its columns."""
     held: list[tuple[str, int]] = []
     count = 0
-    with pq.ParquetWriter(path, pa.schema(fields), compression="zstd", use_dictionary=False) as writer:
+    with pq.ParquetWriter(path, pa.schema(FIELDS[:columns]), compression="zstd", use_dictionary=False) as writer:
         for row in rows(int(megabytes * 1e6), seed):
             held.append(row)
             if len(held) == 20_000:
@@ -118,7 +120,8 @@ def _flush(writer: pq.ParquetWriter, held: list[tuple[str, int]], count: int) ->
     texts = [text for text, _ in held]
     ids = [f"d{count + i}" for i in range(len(held))]
     plain = [text.translate(DROPPED) for text in texts]
-    writer.write_table(pa.table([ids, texts, plain, [family for _, family in held]], writer.schema.names))
+    values = [ids, texts, plain, [family for _, family in held]]
+    writer.write_table(pa.table(values[: len(writer.schema.names)], writer.schema.names))
     return len(held)
 
 

@@ -1,12 +1,12 @@
 """Deduplication beside its peers, on one generated corpus with planted truth, in one run.
 
     python benchmarks/dedup.py --setup                      # environments for the peers that need their own
-    python benchmarks/dedup.py [--megabytes 100] [--tools a,b] [--growth] [--write]
+    python benchmarks/dedup.py [--megabytes 100] [--tools a,b] [--sections near,substring,growth] [--write]
 
 Prints, per tool: MB per CPU-second (UTF-8 of the texts, one process, start-up and compiling excluded), peak memory,
 recall (removable rows removed), precision (removed rows that have a copy at all), components of which nothing is left,
 and what ours is to it. Then repeated substrings beside a suffix array, and the growth from 1x to 8x the data, reading
-and writing Parquet. `--write` puts the tables into benchmarks/results/dedup.md.
+and writing Parquet. `--write` puts the tables into benchmarks/results/.
 """
 
 from __future__ import annotations
@@ -218,11 +218,11 @@ def bytes_of(path: Path) -> int:
 
 
 def prepared_only(megabytes: float, seed: int) -> Path:
-    """A corpus without its truth."""
-    path = CACHE / f"corpus-{megabytes:g}-{seed}.parquet"
+    """A corpus of ids and texts alone, without truth."""
+    path = CACHE / f"texts-{megabytes:g}-{seed}.parquet"
     if not path.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
-        corpus.write(path.with_suffix(".part"), megabytes, seed)
+        corpus.write(path.with_suffix(".part"), megabytes, seed, columns=2)
         path.with_suffix(".part").replace(path)
     return path
 
@@ -246,21 +246,26 @@ def main() -> None:
     parser.add_argument("--setup", action="store_true")
     parser.add_argument("--megabytes", type=float, default=100)
     parser.add_argument("--tools", default=",".join(TOOLS))
-    parser.add_argument("--growth", action="store_true", help="also 1x to 8x")
-    parser.add_argument("--write", action="store_true", help="into benchmarks/results/dedup.md")
+    parser.add_argument("--sections", default="near,substring,growth")
+    parser.add_argument("--write", action="store_true", help="into benchmarks/results/dedup-*.md")
     given = parser.parse_args()
     if given.setup:
         return setup()
-    path, root = prepared(given.megabytes)
-    lines = ["## Deduplication", "", machine(), "", f"`python benchmarks/dedup.py --megabytes {given.megabytes:g}`", ""]
-    lines += ["### Near duplicates, texts in memory", "", *beside_peers(path, root, given.tools.split(","))]
-    lines += ["", "### Repeated substrings, texts in memory", "", *substrings(path)]
-    if given.growth:
-        lines += ["", "### Growth: Parquet to Parquet, everything included but imports", "", *growth(given.megabytes)]
-    text = "\n".join(lines) + "\n"
-    print(text)
-    if given.write:
-        (HERE / "results" / "dedup.md").write_text(text, encoding="utf-8")
+    sections = {
+        "near": (
+            "Near duplicates, texts in memory",
+            lambda: beside_peers(*prepared(given.megabytes), given.tools.split(",")),
+        ),
+        "substring": ("Repeated substrings, texts in memory", lambda: substrings(prepared_only(given.megabytes, 1))),
+        "growth": ("Growth: near duplicates from Parquet to Parquet", lambda: growth(given.megabytes)),
+    }
+    for name in given.sections.split(","):
+        title, measure = sections[name]
+        command = f"`python benchmarks/dedup.py --megabytes {given.megabytes:g} --sections {name}`"
+        text = "\n".join([f"## {title}", "", machine(), "", command, "", *measure()]) + "\n"
+        print(text)
+        if given.write:
+            (HERE / "results" / f"dedup-{name}.md").write_text(text, encoding="utf-8")
     return None
 
 
