@@ -117,23 +117,21 @@ def read(name: str, python: Path, env: dict[str, str], first: str, place: object
 
 def datasets_results(release: Release, repo: str, env: dict[str, str], folder: Path) -> Iterator[Result]:
     """Every config, whole files and streamed; ids and texts as they lie in the release."""
-    python, split = Path(sys.executable), release.split
-    for mode in ("plain", "streaming"):
-        base = Result("datasets", version(python, "datasets"), split, mode)
-        try:
-            found = read("datasets", python, env, mode, repo, folder)
-        except RuntimeError as error:
-            yield Result(**asdict(base) | {"failed": str(error)})
-            continue
-        configs: dict[str, list[Row]] = {}
-        for line in found:
-            if line["part"] == "train":
-                configs.setdefault(line["config"], []).append(line["row"])
-        for config, rows in sorted(configs.items()):
-            expected = [row for row in rows_of(release) if belongs(release, row, config)]
-            good = alike([shaped(row, config) for row in expected], rows)
-            yield Result(**asdict(base) | {"road": f"{mode}, {config}", "rows": len(expected), "read": len(rows),
-                                           "same": good})  # fmt: skip
+    base = asdict(Result("datasets", importlib.metadata.version("datasets"), release.split, "Hub"))
+    try:
+        found = read("datasets", Path(sys.executable), env, release.split, repo, folder)
+    except RuntimeError as error:
+        yield Result(**base | {"failed": str(error)})
+        return
+    roads: dict[str, list[Row]] = {}
+    for line in found:
+        if line["part"] == "train":
+            roads.setdefault(line["road"], []).append(line["row"])
+    for road, rows in sorted(roads.items()):
+        config = road.split(", ")[1]
+        expected = [shaped(row, config) for row in rows_of(release) if belongs(release, row, config)]
+        counts = {"rows": len(expected), "read": len(rows), "same": alike(expected, rows)}
+        yield Result(**base | {"road": road} | counts)
 
 
 def belongs(release: Release, row: Row, config: str) -> bool:
