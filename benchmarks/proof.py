@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import proof_page
 import proof_tree
@@ -38,7 +39,8 @@ RECIPES = {
     "dpo": 'name = "proof"\nvalidation = 0.3\n',
 }
 BATCH_TOKENS = {"cpt": 2048, "sft": 2048, "dpo": 3600}
-SHARES = {"cpt": 0.30, "sft": 0.26, "dpo": 0.08, "eval": 0.11}
+# shares of the whole time (cpt), and of what is left after it (the others)
+SHARES = {"cpt": 0.36, "sft": 0.38, "dpo": 0.10, "eval": 0.16}
 OVERRIDES = {
     "cpt": ["train.per_device_train_batch_size=4", "train.learning_rate=2e-3"],
     "sft": ["train.per_device_train_batch_size=4", "train.learning_rate=1e-3", "adapter.kind=none"],
@@ -97,36 +99,50 @@ class Proof:
             self.run("qilin-stage", "tiny", self.work / "base", "--data", *map(self.release, RELEASES), *SHAPE)
 
     def plan(self) -> None:
-        """Measure this machine's speed on a few steps, and settle steps and items for the time that is left."""
+        """Measure this machine's speed on a few steps; settle the steps of CPT."""
         place = self.work / "plan.json"
         if place.is_file():
-            if json.loads(place.read_text(encoding="utf-8"))["minutes"] != self.minutes:
+            if self.planned()["minutes"] != self.minutes:
                 raise SystemExit(f"{place}: planned for other minutes. Give the same --minutes, or another --work.")
             return
-        trial = self.work / "trial"
-        if not status(trial):
-            self.train("cpt", "base", "trial", 12)
-        lines = [json.loads(s) for s in (trial / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
-        steady = [line for line in lines if "loss" in line]
-        speed = (steady[-1]["tokens"] - steady[0]["tokens"]) / (steady[-1]["seconds"] - steady[0]["seconds"])
-        left = max(60.0, self.minutes * 60 - (time.monotonic() - self.started) - 30)
-        steps = {s: max(8, int((left * SHARES[s] - 10) * speed / BATCH_TOKENS[s])) for s in RELEASES}
-        items = max(8, min(300, int((left * SHARES["eval"] - 10) * speed / 2500)))
-        plan = {"minutes": self.minutes, "tokens_per_second": round(speed), "steps": steps, "items": items}
-        place.write_text(json.dumps(plan) + "\n", encoding="utf-8")
+        self.train("cpt", "base", "trial", 12)
+        found = speed(self.work / "trial")
+        write(place, {"minutes": self.minutes, "steps": {"cpt": self.steps("cpt", found, self.left())}})
+        print(f"plan: {self.planned()} at {found:.0f} tokens/s", flush=True)
+
+    def plan_rest(self) -> None:
+        """Settle the other stages' steps and the items to ask, from the time that is left and the speed of CPT."""
+        plan = self.planned()
+        if "items" in plan:
+            return
+        found, left = speed(self.work / "cpt"), self.left()
+        plan["tokens_per_second"] = round(found)
+        plan["steps"] |= {stage: self.steps(stage, found, left) for stage in ("sft", "dpo")}
+        plan["items"] = max(8, min(300, int((left * SHARES["eval"] - 15) * found / 2500)))
+        write(self.work / "plan.json", plan)
         print(f"plan: {plan}", flush=True)
 
-    def planned(self) -> dict[str, object]:
-        """What `plan` settled."""
-        return json.loads((self.work / "plan.json").read_text(encoding="utf-8"))
+    def left(self) -> float:
+        """Seconds until the planned end, less what the tables take; at least a minute."""
+        return max(60.0, self.minutes * 60 - (time.monotonic() - self.started) - 40)
+
+    @staticmethod
+    def steps(stage: str, speed_: float, left: float) -> int:
+        """Steps of a stage in its share of the time, its start not counted."""
+        return max(8, int((left * SHARES[stage] - 15) * speed_ / BATCH_TOKENS[stage]))
+
+    def planned(self) -> dict[str, Any]:
+        """What was settled."""
+        plan: dict[str, Any] = json.loads((self.work / "plan.json").read_text(encoding="utf-8"))
+        return plan
 
     def train(self, stage: str, parent: str, name: str, steps: int | None = None, release: str | None = None) -> None:
         """One stage; a half-done run is resumed, a done one is left alone."""
         out = self.work / name
         if status(out) == "done":
             return
-        every = steps or self.planned()["steps"][stage]  # type: ignore[index]
-        looks = max(1, every // 6)
+        every = steps or self.planned()["steps"][stage]
+        looks = max(1, every // 3) if steps is None else every + 1
         self.run("qilin-stage", "run", stage, "-r", "tiny", "--data", self.release(release or stage), "--model",
                  self.work / parent, "--out", out, *(["--resume"] if status(out) else []), *OVERRIDES[stage],
                  f"train.max_steps={every}", f"train.logging_steps={max(1, min(10, every // 6))}",
@@ -142,7 +158,7 @@ class Proof:
 
     def evaluate(self, *names: str, out: str) -> None:
         """Answers of models; answers given to each alone are taken over, so that several only means tables."""
-        items = int(self.planned()["items"])  # type: ignore[call-overload]
+        items = self.planned()["items"]
         models, data = [self.work / name for name in names], self.work / "tree" / "eval"
         for kind, tasks, limit in (("text", "cmexam,cmexam-explanation,huatuo", items),
                                    ("ceval", "ceval", max(1, items // 60))):  # fmt: skip
@@ -157,6 +173,14 @@ class Proof:
         """Everything about one model."""
         self.scores(name)
         self.evaluate(name, out=name)
+
+
+def speed(run: Path) -> float:
+    """Trained tokens per second of a run, its first logged step and looks at the validation part left out."""
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    steady = [line for line in lines if "loss" in line]
+    looked = sum(line["eval_runtime"] for line in lines[: lines.index(steady[-1])] if "eval_runtime" in line)
+    return float((steady[-1]["tokens"] - steady[0]["tokens"]) / (steady[-1]["seconds"] - steady[0]["seconds"] - looked))
 
 
 def status(run: Path) -> str | None:
@@ -177,15 +201,16 @@ def jobs(p: Proof) -> list[Job]:
     ]  # fmt: skip
     chain = [
         Job("cpt", ("plan",), lambda: p.train("cpt", "base", "cpt")),
-        Job("sft", ("cpt",), lambda: p.train("sft", "cpt", "sft")),
-        Job("dpo", ("sft",), lambda: p.train("dpo", "sft", "dpo")),
-        Job("sft-alone", ("plan",), lambda: p.train("sft", "base", "sft-alone")),
         Job("cpt-repeats", ("plan", "build cpt-repeats"), lambda: p.train("cpt", "base", "cpt-repeats", None, "cpt-repeats")),
+        Job("plan the rest", ("cpt",), p.plan_rest),
+        Job("sft", ("plan the rest",), lambda: p.train("sft", "cpt", "sft")),
+        Job("dpo", ("sft",), lambda: p.train("dpo", "sft", "dpo")),
+        Job("sft-alone", ("plan the rest",), lambda: p.train("sft", "base", "sft-alone")),
     ]  # fmt: skip
     models = [*CHAIN[1:], "sft-alone"]
-    measures = [Job(f"measure {m}", (m,), lambda m=m: p.measured(m)) for m in models]  # type: ignore[misc]
-    measures += [Job("measure base", ("plan",), lambda: p.measured("base")),
-                 Job("measure cpt-repeats", ("cpt-repeats",), lambda: p.scores("cpt-repeats"))]  # fmt: skip
+    measures = [Job(f"measure {m}", (m, "plan the rest"), lambda m=m: p.measured(m)) for m in models]  # type: ignore[misc]
+    measures += [Job("measure base", ("plan the rest",), lambda: p.measured("base")),
+                 Job("measure cpt-repeats", ("cpt-repeats", "plan the rest"), lambda: p.scores("cpt-repeats"))]  # fmt: skip
     return first + chain + measures
 
 

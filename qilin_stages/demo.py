@@ -94,9 +94,8 @@ def evaluate() -> None:
     run("qilin-stage", "eval", *models, "-t", tasks, "--data", sets, "--out", str(OUT / "evaluation"))
     results = json.loads((OUT / "evaluation" / "results.json").read_text(encoding="utf-8"))
     for result in results["tasks"]:
-        named = {"Table 4": "cmexam", "Table 5": "ceval", "Table 6": "huatuo"}
-        title = next((f"{table}: {task}" for table, task in named.items() if task == result["task"]), result["task"])
-        print_table(f"{title}, n = {result['n']}", ["", "name", "n", *tables.columns(result)], tables.body(result))
+        title = f"Like the paper's {result['paper']['table']}: {result['task']}, n = {result['n']}"
+        print_table(title, ["", "name", "n", *tables.columns(result)], tables.body(result))
     (OUT / "question.txt").write_text(QUESTION + "\n", encoding="utf-8")
     answers = OUT / "answers.md"
     run("qilin-stage", "compare", *models, "-p", str(OUT / "question.txt"), "--out", str(answers))
