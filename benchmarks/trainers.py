@@ -39,7 +39,8 @@ TITLE = """# Trainers of other houses on a pushed release
 
 The packaged sample's SFT and DPO releases, pushed to a loopback Hub with `chimed push` and read from there by the real
 packages: no code of ours on the reading side, nothing trained. For TRL and Axolotl turns are read back from the tokens,
-and the tokens that carry loss are the assistants' words and nothing else. `export` is what `chimed export` wrote.
+and the tokens that carry loss are the assistants' words and nothing else. `export` is what `chimed export` wrote, `folder`
+the release as it lies on disk.
 
 `python benchmarks/trainers.py`
 
@@ -169,6 +170,8 @@ def trainer_results(name: str, release: Release, repo: str, env: dict[str, str],
         out = folder / f"export-{name}-{split}"
         chimed(env, "export", release.path, "--to", name, "--out", out)
         roads["export"] = EXPORTS[name].format(out)
+    if name == "llamafactory" and split == "sft" and (release.path / "dataset_info.json").is_file():
+        roads["folder"] = release.path
     package = "trl" if own else trainer_envs.TRAINERS[name].package
     expected = [turns_of(row) for row in rows_of(release)]
     for road, place in roads.items():
