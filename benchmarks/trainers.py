@@ -102,8 +102,8 @@ def chimed(env: dict[str, str], *words: object) -> None:
 def version(python: Path, package: str) -> str:
     if str(python) == sys.executable:
         return importlib.metadata.version(package)
-    words = f"from importlib.metadata import version; print(version({package!r}))"
-    return subprocess.run([python, "-c", words], check=True, capture_output=True, text=True).stdout.strip()
+    asked = [python, "-c", f"from importlib.metadata import version; print(version({package!r}))"]
+    return subprocess.run(asked, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def read(name: str, python: Path, env: dict[str, str], first: str, place: object, folder: Path) -> list[Any]:
@@ -159,8 +159,7 @@ def shaped(row: Row, config: str) -> Row:
 def trainer_results(name: str, release: Release, repo: str, env: dict[str, str], folder: Path) -> Iterator[Result]:
     """From the Hub, and for those with a layout of their own from what `chimed export` wrote."""
     split = release.split
-    own = name in OWN
-    python = Path(sys.executable) if own else trainer_envs.python(name)
+    python = Path(sys.executable) if name in OWN else trainer_envs.python(name)
     roads: dict[str, object] = {"Hub": repo}
     if python is None:
         words = f"no environment for it: python benchmarks/trainers.py --setup {name}"
@@ -172,7 +171,7 @@ def trainer_results(name: str, release: Release, repo: str, env: dict[str, str],
         roads["export"] = EXPORTS[name].format(out)
     if name == "llamafactory" and split == "sft" and (release.path / "dataset_info.json").is_file():
         roads["folder"] = release.path
-    package = "trl" if own else trainer_envs.TRAINERS[name].package
+    package = name if name in OWN else trainer_envs.TRAINERS[name].package
     expected = [turns_of(row) for row in rows_of(release)]
     for road, place in roads.items():
         base = Result(name, version(python, package), split, road, rows=len(expected))
@@ -206,7 +205,7 @@ def summed(found: list[Result]) -> list[Result]:
     for r in found:
         mode, _, config = r.road.partition(", ")
         key = (r.trainer, r.split, mode if r.good and config else r.road)
-        count = int(lines[key].road.split()[1]) + 1 if key in lines else 1  # "plain, 3 configs"
+        count = int(lines[key].road.split()[1]) + 1 if key in lines else 1
         road = f"{mode}, {count} configs" if r.good and config else r.road
         old = lines.get(key, Result(r.trainer, r.version, r.split, road))
         sums = {name: getattr(old, name) + getattr(r, name) for name in ("rows", "read", "same")}
@@ -234,15 +233,14 @@ def main() -> int:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--out", type=Path, help="write the table to this file as well")
     args = parser.parse_args()
-    for name in args.setup or []:
-        trainer_envs.setup(name)
     if args.setup:
+        for name in args.setup:
+            trainer_envs.setup(name)
         return 0
     found = list(results(args.release, args.only.split(",")))
     print(json.dumps([asdict(r) | {"good": r.good} for r in found], ensure_ascii=False) if args.json else table(found))
-    for result in found:
-        if result.failed:
-            print(f"{result.trainer}, {result.split}, {result.road}:\n{result.failed}", file=sys.stderr)
+    for result in filter(lambda r: r.failed, found):
+        print(f"{result.trainer}, {result.split}, {result.road}:\n{result.failed}", file=sys.stderr)
     if args.out:
         args.out.write_text(table(found), encoding="utf-8")
     return 0 if all(result.good for result in found) else 1
