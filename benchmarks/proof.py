@@ -137,16 +137,16 @@ class Proof:
         return plan
 
     def train(self, stage: str, parent: str, name: str, steps: int | None = None, release: str | None = None) -> None:
-        """One stage; a half-done run is resumed, a done one is left alone."""
+        """One stage; a half-done run is resumed, a done one is left alone. Only DPO looks at its validation part."""
         out = self.work / name
         if status(out) == "done":
             return
         every = steps or self.planned()["steps"][stage]
-        looks = max(1, every // 3) if steps is None else every + 1
+        saves, looks = max(1, every // 3), max(1, every // 3) if stage == "dpo" else every + 1
         self.run("qilin-stage", "run", stage, "-r", "tiny", "--data", self.release(release or stage), "--model",
                  self.work / parent, "--out", out, *(["--resume"] if status(out) else []), *OVERRIDES[stage],
                  f"train.max_steps={every}", f"train.logging_steps={max(1, min(10, every // 6))}",
-                 f"train.eval_steps={looks}", f"train.save_steps={looks}", "held_out=0")  # fmt: skip
+                 f"train.eval_steps={looks}", f"train.save_steps={saves}", "held_out=0")  # fmt: skip
 
     def scores(self, name: str) -> None:
         """Perplexity and preference of one model."""
@@ -154,7 +154,7 @@ class Proof:
         out.parent.mkdir(exist_ok=True)
         if not out.is_file():
             self.run("scores", self.work / name, "--tree", self.work / "tree", "--pairs", self.release("dpo"),
-                     "--passages", self.planned()["items"], "--out", out)  # fmt: skip
+                     "--passages", max(100, self.planned()["items"]), "--out", out)  # fmt: skip
 
     def evaluate(self, *names: str, out: str) -> None:
         """Answers of models; answers given to each alone are taken over, so that several only means tables."""

@@ -258,7 +258,8 @@ def draw(work: Path, out: Path) -> None:
                 ) if points else None
         place.set_title(title)
         place.set_xlabel("step")
-        place.legend(fontsize=7)
+        if place.lines:
+            place.legend(fontsize=7)
     figure.savefig(out, metadata={"Software": None})
 
 
