@@ -176,14 +176,17 @@ import json, resource, sys, time
 from pathlib import Path
 from chimed.dedup import NearSettings
 from chimed.dedup.files import Job, deduplicate
+def peak():
+    # Not ru_maxrss: that one begins with what the parent process held.
+    return int(next(l for l in open("/proc/self/status", encoding="utf-8") if l.startswith("VmHWM")).split()[1]) / 1024
 def usage():
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
 paths, out = [Path(p) for p in sys.argv[2:]], Path(sys.argv[1])
-start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+start = peak()
 before = usage()
 facts = deduplicate(Job(paths, out), "near", NearSettings())
-facts |= {"cpu": usage() - before, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "start_mb": start / 1024}
+facts |= {"cpu": usage() - before, "peak_mb": peak(), "start_mb": start}
 print(json.dumps(facts))
 """
 

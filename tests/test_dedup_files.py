@@ -50,6 +50,7 @@ def test_the_contract_of_the_command(tmp_path: Path) -> None:
     lost = pq.read_table(f"{out}.lost.parquet").to_pylist()
     assert list(lost[0]) == ["id", "twin", "similarity", "reason"]
     assert {json.loads(line)["id"] for line in kept} | {row["id"] for row in lost} == {f"r{i}" for i in range(250)}
+    assert any(row["twin"] == "r0" for row in lost)
     for row in lost:
         one, other = (TEXTS[int(row[name][1:])] for name in ("id", "twin"))
         assert are_duplicates(one, other, 0.8, "same")

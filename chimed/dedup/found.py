@@ -58,15 +58,17 @@ def exact_groups(
     """Groups by fingerprint; a text of which nothing is left after normalising equals no other."""
     n = shingles.size
     loose = np.arange(n, dtype=np.int64)
-    strict = loose.copy()
-    rows = np.flatnonzero(shingles)
-    if rows.size < 2:
-        return Groups(strict, loose)
-    order = rows[np.argsort(prints[rows, 0], kind="stable")]
-    first, second = prints[order, 0], prints[order, 1]
-    same = (first[1:] == first[:-1]) & (second[1:] == second[:-1])
+    order = np.argsort(prints[:, 0], kind="stable")
+    order = order[shingles[order] > 0]
+    if order.size < 2:
+        return Groups(loose.copy(), loose)
+    half = prints[order, 0]
+    same = half[1:] == half[:-1]
+    half = prints[order, 1]
+    same &= half[1:] == half[:-1]
+    del half
     _lowest(order, same, loose)
-    del first, second
+    strict = np.arange(n, dtype=np.int64)
     member = np.concatenate([[False], same]) | np.concatenate([same, [False]])
     order = order[member]
     if order.size:

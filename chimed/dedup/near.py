@@ -11,7 +11,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -91,6 +91,7 @@ def near(
     with closing(Spill(work, settings.bands, settings.permutations)) as spill:
         rows = sign_all(signed(batches, settings, earlier), spill, settings, earlier.rows if earlier else 0, tell)
         groups = exact_groups(rows.prints, rows.numbers, rows.shingles)
+        rows = replace(rows, prints=np.empty((0, 2), np.uint64))
         candidates = candidate_parts(rows, groups, spill, settings, tell)
         edges = verify_parts(texts, rows, candidates, spill, settings, work, tell)
     shutil.rmtree(work)
@@ -133,11 +134,11 @@ def candidate_parts(
     """Second sweep: components of rows that share a band key and agree in their sketches, packed into parts."""
     n = rows.shingles.size
     first = np.flatnonzero((groups.strict == np.arange(n)) & (rows.shingles > 0))
-    parent, old, sketches = np.arange(n, dtype=np.int64), rows.old, spill.sketches()
+    parent, old = np.arange(n, dtype=np.int64), rows.old
     for band in range(settings.bands):
-        places, starts = buckets(spill.column(band)[first])
-        link(first[places], starts, sketches, settings.floor, old, parent)
-        spill.forget()
+        places, starts = buckets(spill.column(band, first))
+        members = first[places]
+        link(members, starts, spill.sketches(members), settings.floor, old, parent)
         tell(band + 1, settings.bands, "joining candidates")
     return packed(roots(parent), rows.shingles)
 
@@ -162,21 +163,20 @@ def verify_parts(
     points, shingles = Grown(work / "points", np.uint32), Grown(work / "shingles", np.uint32)
     keys = Grown(work / "candidate_keys", np.uint64)
     with closing(points), closing(shingles), closing(keys):
-        ends = _spill_sets(texts, candidates.rows, points, shingles, tell)
+        spans = _spill_sets(texts, candidates.rows, points, shingles, tell)
+        order = np.argsort(candidates.part, kind="stable")
         for band in range(settings.bands):
-            keys.append(spill.column(band)[candidates.rows])
+            keys.append(spill.column(band, candidates.rows)[order])
+        ends = np.searchsorted(candidates.part[order], np.arange(candidates.parts + 1))
         found = []
-        for part in range(candidates.parts):
-            chosen = np.flatnonzero(candidates.part == part)
-            sets = Sets(points.array(), ends[:, 0:2][chosen].copy(), shingles.array(), ends[:, 2:4][chosen].copy())
-            columns = keys.array().reshape(settings.bands, -1)[:, chosen]
+        for part, (low, high) in enumerate(zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True)):
+            chosen = order[low:high]
+            sets = Sets(*points.gather(spans[chosen, 0:2]), *shingles.gather(spans[chosen, 2:4]))
+            columns = np.stack([keys.read(band * order.size + low, high - low) for band in range(settings.bands)])
             here = candidates.rows[chosen]
-            sketch, numbers = spill.sketches()[here], rows.numbers[here]
+            sketch, numbers = spill.sketches(here), rows.numbers[here]
             found.append(verify_part(here, sets, columns, sketch, numbers, rows.released, settings))
-            for file in (points, shingles, keys, spill):
-                file.forget()
             tell(part + 1, candidates.parts, "verifying")
-            del sets
     return joined(found)
 
 
@@ -228,28 +228,50 @@ def joined(found: Iterable[Edges]) -> Edges:
 def assemble(rows: Rows, groups: Groups, edges: Edges, ids: Ids) -> Found:
     """From groups and verified edges to what stays: the lowest row of each component, and all rows of the release.
 
-    `ids` finds the ids of some rows of the release.
+    `ids` finds the ids of some rows of the release. Work is done on the rows that anything was found about.
     """
-    n, old = rows.shingles.size, rows.old
-    itself = np.arange(n, dtype=np.int64)
-    strict = _components(groups.strict, edges.pairs)
+    touched = _touched(groups, edges)
+    local = Edges(np.searchsorted(touched, edges.pairs), edges.similarity, np.searchsorted(touched, edges.loose))
+    equal, alike = (np.searchsorted(touched, group[touched]) for group in (groups.strict, groups.loose))
+    itself, old = np.arange(touched.size), touched < rows.released
+    strict = _components(equal, local.pairs)
     keep = (strict == itself) | old
-    twin, score, reached = np.full(n, -1), np.zeros(n), np.zeros(n, np.bool_)
-    lead(edges.pairs, edges.similarity, keep, twin, score, reached)
-    copies = (groups.strict != itself) & ~old
-    twin[copies], score[copies] = groups.strict[copies], 1.0
+    twin, score, reached = np.full(touched.size, -1), np.zeros(touched.size), np.zeros(touched.size, np.bool_)
+    lead(local.pairs, local.similarity, keep, twin, score, reached)
+    copies = (equal != itself) & ~old
+    twin[copies], score[copies] = equal[copies], 1.0
     reason = np.where(keep, 0, np.where(copies, EXACT, NEAR)).astype(np.uint8)
-    loose = _components(_components(groups.loose, np.stack([itself, strict], axis=1)), edges.loose)
-    new, first = slice(rows.released, n), rows.released
-    saved = int(np.count_nonzero(keep[new]) - np.count_nonzero((loose == itself)[new]))
-    lost = first + np.flatnonzero(~keep[new])
-    by_release = lost[twin[lost] < first]
-    names = ids(np.unique(twin[by_release]))
-    released = {int(row) - first: names[int(twin[row])] for row in by_release}
-    twin = np.where(keep | (twin < first), -1, twin - first)
-    return Found(
-        keep[new], twin[new], score[new].astype(np.float32), reason[new], _clusters(loose[new]), saved, released
-    )
+    loose = _components(_components(alike, np.stack([itself, strict], axis=1)), local.loose)
+    saved = int(np.count_nonzero(keep & ~old) - np.count_nonzero((loose == itself) & ~old))
+    twin = np.where(keep, -1, touched[twin])
+    return _found(rows, touched, keep, twin, score, reason, loose, saved, ids)
+
+
+def _touched(groups: Groups, edges: Edges) -> npt.NDArray[np.int64]:
+    """Rows of groups of two or more and of edges, ascending."""
+    grouped = np.flatnonzero(groups.loose != np.arange(groups.loose.size))
+    parts = [grouped, groups.strict[grouped], groups.loose[grouped], edges.pairs.ravel(), edges.loose.ravel()]
+    return np.unique(np.concatenate(parts))
+
+
+def _found(
+    rows: Rows, touched: npt.NDArray[np.int64], keep: npt.NDArray[np.bool_], twin: npt.NDArray[np.int64],
+    score: npt.NDArray[np.float64], reason: npt.NDArray[np.uint8], loose: npt.NDArray[np.int64], saved: int, ids: Ids,
+) -> Found:  # fmt: skip
+    """Spread what is known of the touched rows over all new rows; twins in the release are named."""
+    first, n = rows.released, rows.shingles.size - rows.released
+    new = np.flatnonzero(touched >= first)
+    place = touched[new] - first
+    in_release = new[(twin[new] >= 0) & (twin[new] < first)]
+    names = ids(np.unique(twin[in_release]))
+    found = Found(
+        np.ones(n, np.bool_), np.full(n, -1), np.zeros(n, np.float32), np.zeros(n, np.uint8), np.arange(n), saved,
+        {int(touched[i]) - first: names[int(twin[i])] for i in in_release},
+    )  # fmt: skip
+    found.keep[place], found.reason[place], found.similarity[place] = keep[new], reason[new], score[new]
+    found.twin[place] = np.where(twin[new] >= first, twin[new] - first, -1)
+    found.cluster[place] = place[_lowest_of_each(loose[new])]
+    return found
 
 
 def no_ids(rows: npt.NDArray[np.int64]) -> dict[int, str]:
@@ -264,7 +286,7 @@ def _components(parent: npt.NDArray[np.int64], pairs: npt.NDArray[np.int64]) -> 
     return roots(parent)
 
 
-def _clusters(root: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """The lowest row with the same root, for every row."""
+def _lowest_of_each(root: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The lowest place with the same root, for every place."""
     _, first, group = np.unique(root, return_index=True, return_inverse=True)
     return first[group]

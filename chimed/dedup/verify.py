@@ -204,14 +204,17 @@ def _join(parent, x, y):  # type: ignore[no-untyped-def]
     )
 )  # fmt: skip
 def link(members, starts, sketch, floor, released, parent):  # type: ignore[no-untyped-def]
-    """Join members of each bucket (run of `members`) whose sketches agree in `floor` bytes: candidate components."""
+    """Join members of each bucket (run of `members`) whose sketches agree in `floor` bytes: candidate components.
+
+    `sketch` has one line per member, `released` and `parent` one entry per row.
+    """
     widest = 0
     for r in range(starts.size - 1):
         widest = max(widest, starts[r + 1] - starts[r])
     todo, queue = np.empty(widest, np.int64), np.empty(widest, np.int64)
     for r in range(starts.size - 1):
         left = starts[r + 1] - starts[r]
-        todo[:left] = members[starts[r] : starts[r + 1]]
+        todo[:left] = np.arange(starts[r], starts[r + 1])
         while left > 1:
             queue[0] = todo[0]
             todo[0] = todo[left - 1]
@@ -223,9 +226,10 @@ def link(members, starts, sketch, floor, released, parent):  # type: ignore[no-u
                 kept = 0
                 for i in range(left):
                     v = todo[i]
-                    joined = _find(parent, u) == _find(parent, v)
-                    if not joined and not (released[u] and released[v]) and agreeing(sketch[u], sketch[v]) >= floor:
-                        _join(parent, u, v)
+                    a, b = members[u], members[v]
+                    joined = _find(parent, a) == _find(parent, b)
+                    if not joined and not (released[a] and released[b]) and agreeing(sketch[u], sketch[v]) >= floor:
+                        _join(parent, a, b)
                         joined = True
                     if joined:
                         queue[tail] = v
@@ -340,6 +344,7 @@ def buckets(
     order = np.argsort(keys) if within is None else np.lexsort((within, keys))
     ordered = keys[order]
     same = ordered[1:] == ordered[:-1]
+    del ordered, keys
     if within is not None:
         same &= within[order][1:] == within[order][:-1]
     inner = np.concatenate([[False], same])
