@@ -40,7 +40,7 @@ RECIPES = {
 }
 BATCH_TOKENS = {"cpt": 2048, "sft": 2048, "dpo": 3600}
 # shares of the whole time (cpt), and of what is left after it (the others)
-SHARES = {"cpt": 0.36, "sft": 0.38, "dpo": 0.10, "eval": 0.16}
+SHARES = {"cpt": 0.36, "sft": 0.25, "dpo": 0.14, "eval": 0.13}
 OVERRIDES = {
     "cpt": ["train.per_device_train_batch_size=4", "train.learning_rate=2e-3"],
     "sft": ["train.per_device_train_batch_size=4", "train.learning_rate=1e-3", "adapter.kind=none"],
@@ -118,7 +118,7 @@ class Proof:
         found, left = speed(self.work / "cpt"), self.left()
         plan["tokens_per_second"] = round(found)
         plan["steps"] |= {stage: self.steps(stage, found, left) for stage in ("sft", "dpo")}
-        plan["items"] = max(8, min(300, int((left * SHARES["eval"] - 15) * found / 2500)))
+        plan["items"] = max(8, min(300, int((left * SHARES["eval"] - 20) * found / 3000)))
         write(self.work / "plan.json", plan)
         print(f"plan: {plan}", flush=True)
 
@@ -160,8 +160,8 @@ class Proof:
         """Answers of models; answers given to each alone are taken over, so that several only means tables."""
         items = self.planned()["items"]
         models, data = [self.work / name for name in names], self.work / "tree" / "eval"
-        for kind, tasks, limit in (("text", "cmexam,cmexam-explanation,huatuo", items),
-                                   ("ceval", "ceval", max(1, items // 60))):  # fmt: skip
+        kinds = [("text", "cmexam,cmexam-explanation,huatuo", items), ("ceval", "ceval", max(1, items // 60))]
+        for kind, tasks, limit in kinds if "sft-alone" not in names else kinds[:1]:
             target = self.work / "evaluation" / out / kind
             for name in names if len(names) > 1 else ():
                 before = self.work / "evaluation" / name / kind / "answers"

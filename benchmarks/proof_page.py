@@ -277,9 +277,9 @@ def write_page(work: Path, out: Path) -> None:
 
 Written by `make proof`; every figure below is computed by it. A model of {parameters:,} parameters with random weights
 goes through continued pre-training, supervised fine-tuning and preference optimisation on real text and is measured
-after each stage on text that it never saw. Two CPU cores worked for {minutes:.0f} minutes in sum
-({plan["minutes"]:g} minutes of clock were planned; {plan["tokens_per_second"]:,} tokens/s on one core). The claim is
-about directions between stages; nothing here says that such a model knows medicine.
+after each stage on text that it never saw. The steps took {minutes:.0f} minutes in sum on two CPU
+cores, two steps at a time ({plan["tokens_per_second"]:,} tokens/s each in CPT; other work may have shared the cores).
+The claim is about directions between stages; nothing here says that such a model knows medicine.
 
 ## Data
 
