@@ -213,6 +213,23 @@ def growth(megabytes: float, steps: tuple[int, ...] = (1, 2, 4, 8)) -> list[str]
     return lines
 
 
+def large(rows: int = 12_000_000, sizes: tuple[int, ...] = (33, 300)) -> list[str]:
+    """As many rows as the paper's SFT data, of a line and of its size (11 GB; takes an hour of disk and patience)."""
+    lines = ["| rows | GB of text | CPU s | wall s | peak MB | kept |", "|---:|---:|---:|---:|---:|---:|"]
+    for characters in sizes:
+        path, out = CACHE / "large.parquet", CACHE / "large-out.parquet"
+        corpus.write_large(path, rows, characters)
+        done = subprocess.run([sys.executable, "-c", GROWTH, out, path], capture_output=True, text=True, check=True)
+        facts = json.loads(done.stdout)
+        lines.append(
+            f"| {facts['read']:,} | {rows * characters * 3 / 1e9:.1f} | {facts['cpu']:.0f} | {facts['seconds']:.0f} | "
+            f"{facts['peak_mb']:.0f} | {facts['kept']:,} |"
+        )
+        path.unlink()
+        out.unlink()
+    return lines
+
+
 def bytes_of(path: Path) -> int:
     """UTF-8 bytes of the column `text`."""
     import pyarrow.compute as pc
@@ -260,6 +277,7 @@ def main() -> None:
             lambda: beside_peers(*prepared(given.megabytes), given.tools.split(",")),
         ),
         "substring": ("Repeated substrings, texts in memory", lambda: substrings(prepared_only(given.megabytes, 1))),
+        "large": ("Twelve million rows, near duplicates from Parquet to Parquet", large),
         "growth": ("Growth: near duplicates from Parquet to Parquet", lambda: growth(given.megabytes)),
     }
     for name in given.sections.split(","):
