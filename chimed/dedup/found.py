@@ -78,23 +78,6 @@ def exact_groups(
     return Groups(strict, loose)
 
 
-@kernel(types.void(read(int64), read(int64), write(int64)))
-def join(left, right, parent):  # type: ignore[no-untyped-def]
-    """Join the components of each pair; a root is the lowest node of its component."""
-    for i in range(left.size):
-        x, y = left[i], right[i]
-        while parent[x] != x:
-            parent[x] = parent[parent[x]]
-            x = parent[x]
-        while parent[y] != y:
-            parent[y] = parent[parent[y]]
-            y = parent[y]
-        if x < y:
-            parent[y] = x
-        else:
-            parent[x] = y
-
-
 @kernel(
     types.void(
         read(int64, 2), read(float64), read(types.boolean), write(int64), write(float64), write(types.boolean)
