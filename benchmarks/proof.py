@@ -219,12 +219,8 @@ def write(place: Path, value: object) -> None:
     place.write_text(json.dumps(value, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
-def work_off(todo: list[Job], lanes: int, seconds: Path) -> None:
-    """Do the jobs, several at a time, each when what it needs is done; the first failure ends all.
-
-    What each took is summed up in the file `seconds` over all runs of a proof.
-    """
-    took: dict[str, float] = json.loads(seconds.read_text(encoding="utf-8")) if seconds.is_file() else {}
+def work_off(todo: list[Job], lanes: int) -> None:
+    """Do the jobs, several at a time, each when what it needs is done; the first failure ends all."""
     done: set[str] = set()
     running: set[str] = set()
     failed: list[BaseException] = []
@@ -251,8 +247,6 @@ def work_off(todo: list[Job], lanes: int, seconds: Path) -> None:
                 running.discard(job.name)
                 done.add(job.name)
                 turn.notify_all()
-                took[job.name] = round(took.get(job.name, 0) + time.monotonic() - start, 1)
-                write(seconds, took)
             print(f"{time.strftime('%H:%M:%S')} {job.name}: {time.monotonic() - start:.0f} s", flush=True)
 
     threads = [threading.Thread(target=lane) for _ in range(lanes)]
@@ -275,7 +269,7 @@ def main() -> None:
         raise SystemExit(f"{asked.given}: the upstream files are not here. Name their folder with --from.")
     asked.work.mkdir(parents=True, exist_ok=True)
     proof = Proof(asked.given.resolve(), asked.work.resolve(), asked.minutes)
-    work_off(jobs(proof), 2, proof.work / "seconds.json")
+    work_off(jobs(proof), 2)
     proof.evaluate(*CHAIN, out="chain")
     proof.evaluate("sft-alone", "sft", out="alone")
     proof_page.write_page(proof.work, asked.out)

@@ -28,6 +28,7 @@ METRICS = ("bleu1", "bleu4", "rouge1", "rouge2", "rougeL")
 TITLES = {"ceval": "Like the paper's Table 4: C-Eval", "cmexam": "Like Table 5: CMExam, answers",
           "cmexam-explanation": "Like Table 5: CMExam, explanations", "huatuo": "Like Table 6: Huatuo-26M"}  # fmt: skip
 CHAIN = ("base", "cpt", "sft", "dpo")
+RUNS = ("cpt", "sft", "dpo", "sft-alone", "cpt-repeats")
 
 
 @dataclass(frozen=True)
@@ -186,13 +187,13 @@ def data_part(work: Path) -> str:
 
 def training_part(work: Path) -> str:
     rows = []
-    for name in ("cpt", "sft", "dpo", "sft-alone", "cpt-repeats"):
+    for name in RUNS:
         lines = _metrics(work / name)
         loss = [line["loss"] for line in lines if "loss" in line]
         held = [line["eval_loss"] for line in lines if "eval_loss" in line]
         rows.append([name, lines[-1]["step"], f"{max(line.get('tokens', 0) for line in lines):,}",
                      f"{max(line['seconds'] for line in lines):.0f}", f"{loss[0]:.3f}", f"{loss[-1]:.3f}",
-                     f"{held[0]:.3f} → {held[-1]:.3f}" if held else "–"])  # fmt: skip
+                     " → ".join(f"{v:.3f}" for v in dict.fromkeys((held[0], held[-1]))) if held else "–"])  # fmt: skip
     return markdown(
         ["run", "steps", "tokens", "seconds", "first loss", "last loss", "loss on the validation part"], rows
     )
@@ -270,16 +271,17 @@ def write_page(work: Path, out: Path) -> None:
     parameters = read(work / "scores" / "base.json")["parameters"]
     pairs, book = (len(read(work / "scores" / "base.json")[k]) for k in ("pairs", "book"))
     taken = ", ".join(sorted(place for place in read(work / "taken.json").values()))
-    minutes = sum(read(work / "seconds.json").values()) / 60
+    minutes = sum(max(line["seconds"] for line in _metrics(work / name)) for name in RUNS) / 60
     picture = out.with_suffix(".png")
     draw(work, picture)
     out.write_text(f"""# The paper's claim in miniature
 
 Written by `make proof`; every figure below is computed by it. A model of {parameters:,} parameters with random weights
 goes through continued pre-training, supervised fine-tuning and preference optimisation on real text and is measured
-after each stage on text that it never saw. The steps took {minutes:.0f} minutes in sum on two CPU
-cores, two steps at a time ({plan["tokens_per_second"]:,} tokens/s each in CPT; other work may have shared the cores).
-The claim is about directions between stages; nothing here says that such a model knows medicine.
+after each stage on text that it never saw. The five runs below trained for {minutes:.0f} minutes in sum, two at a time
+on two CPU cores ({plan["tokens_per_second"]:,} tokens/s each in CPT; other work may have shared the cores), which is as
+much as the planned time allowed. The claim is about directions between stages; nothing here says that such a model
+knows medicine. A longer run (`--minutes`) trains on more tokens and asks more items.
 
 ## Data
 
