@@ -73,10 +73,13 @@ def digest(paths: list[Path], root: Path) -> dict[str, str]:
     return {str(p.relative_to(root)): hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(paths)}
 
 
+SIDE = "local.json"  # a build's side file: when and where it ran, the one file that may differ
+
+
 def everything(out: Path) -> dict[str, str]:
-    """All files but logs, locks and hidden work."""
+    """All files but logs, locks, hidden work and the side file."""
     files = [p for p in out.rglob("*") if p.is_file() and not any(s.startswith(".") for s in p.relative_to(out).parts)]
-    return digest([p for p in files if p.suffix not in {".log", ".lock"}], out)
+    return digest([p for p in files if p.suffix not in {".log", ".lock"} and p.name != SIDE], out)
 
 
 def weights(out: Path) -> dict[str, str]:
@@ -103,7 +106,7 @@ def hammer(victim: Victim, kills: int, work: Path, seed: int) -> Killed:
     dice, result = random.Random(f"{seed} {victim.name}"), Killed(victim.name)
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
-    with warm(victim.command, work / "cache") as process:
+    with warm(victim.command, work.parent / "cache") as process:
         expected, usual = _in_peace(victim, process, work)
         result.seconds = usual
         out = work / "killed"
