@@ -113,8 +113,16 @@ def main() -> None:
     parser.add_argument("--top", type=float, default=1000, help="megabytes of the largest corpus")
     parser.add_argument("--only-parse", action="store_true", help="leave out the runs with every step on")
     said = parser.parse_args()
-    lines = ["# Building", "", "SFT release of a generated corpus, one worker; MB of input per second of CPU time, whole process.", "",
-             "| input MB | steps | CPU s | MB/s per core | peak MB |", "|---:|---|---:|---:|---:|"]  # fmt: skip
+    load = f"{os.getloadavg()[0]:.0f} on {os.cpu_count()} cores"
+    lines = [
+        "# Building",
+        "",
+        "SFT release of a generated corpus, one worker; MB of input per second of CPU time, whole process with its start",
+        f"(load of the machine when it began: {load}).",
+        "",
+        "| input MB | steps | CPU s | MB/s per core | peak MB |",
+        "|---:|---|---:|---:|---:|",
+    ]
     print("\n".join(lines))
     with tempfile.TemporaryDirectory(prefix="chimed-bench-") as place:
         folder = Path(place)

@@ -1,12 +1,12 @@
 """Deduplication beside its peers, on one generated corpus with planted truth, in one run.
 
     python benchmarks/dedup.py --setup                      # environments for the peers that need their own
-    python benchmarks/dedup.py [--megabytes 100] [--tools a,b] [--growth] [--write]
+    python benchmarks/dedup.py [--megabytes 100] [--tools a,b] [--sections near,substring,growth] [--write]
 
 Prints, per tool: MB per CPU-second (UTF-8 of the texts, one process, start-up and compiling excluded), peak memory,
 recall (removable rows removed), precision (removed rows that have a copy at all), components of which nothing is left,
 and what ours is to it. Then repeated substrings beside a suffix array, and the growth from 1x to 8x the data, reading
-and writing Parquet. `--write` puts the tables into benchmarks/results/dedup.md.
+and writing Parquet. `--write` puts the tables into benchmarks/results/.
 """
 
 from __future__ import annotations
@@ -176,14 +176,17 @@ import json, resource, sys, time
 from pathlib import Path
 from chimed.dedup import NearSettings
 from chimed.dedup.files import Job, deduplicate
+def peak():
+    # Not ru_maxrss: that one begins with what the parent process held.
+    return int(next(l for l in open("/proc/self/status", encoding="utf-8") if l.startswith("VmHWM")).split()[1]) / 1024
 def usage():
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
 paths, out = [Path(p) for p in sys.argv[2:]], Path(sys.argv[1])
-start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+start = peak()
 before = usage()
 facts = deduplicate(Job(paths, out), "near", NearSettings())
-facts |= {"cpu": usage() - before, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "start_mb": start / 1024}
+facts |= {"cpu": usage() - before, "peak_mb": peak(), "start_mb": start}
 print(json.dumps(facts))
 """
 
@@ -210,6 +213,23 @@ def growth(megabytes: float, steps: tuple[int, ...] = (1, 2, 4, 8)) -> list[str]
     return lines
 
 
+def large(rows: int = 12_000_000, sizes: tuple[int, ...] = (33, 300)) -> list[str]:
+    """As many rows as the paper's SFT data, of a line and of its size (11 GB; takes an hour of disk and patience)."""
+    lines = ["| rows | GB of text | CPU s | wall s | peak MB | kept |", "|---:|---:|---:|---:|---:|---:|"]
+    for characters in sizes:
+        path, out = CACHE / "large.parquet", CACHE / "large-out.parquet"
+        corpus.write_large(path, rows, characters)
+        done = subprocess.run([sys.executable, "-c", GROWTH, out, path], capture_output=True, text=True, check=True)
+        facts = json.loads(done.stdout)
+        lines.append(
+            f"| {facts['read']:,} | {rows * characters * 3 / 1e9:.1f} | {facts['cpu']:.0f} | {facts['seconds']:.0f} | "
+            f"{facts['peak_mb']:.0f} | {facts['kept']:,} |"
+        )
+        path.unlink()
+        out.unlink()
+    return lines
+
+
 def bytes_of(path: Path) -> int:
     """UTF-8 bytes of the column `text`."""
     import pyarrow.compute as pc
@@ -218,11 +238,11 @@ def bytes_of(path: Path) -> int:
 
 
 def prepared_only(megabytes: float, seed: int) -> Path:
-    """A corpus without its truth."""
-    path = CACHE / f"corpus-{megabytes:g}-{seed}.parquet"
+    """A corpus of ids and texts alone, without truth."""
+    path = CACHE / f"texts-{megabytes:g}-{seed}.parquet"
     if not path.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
-        corpus.write(path.with_suffix(".part"), megabytes, seed)
+        corpus.write(path.with_suffix(".part"), megabytes, seed, columns=2)
         path.with_suffix(".part").replace(path)
     return path
 
@@ -246,21 +266,27 @@ def main() -> None:
     parser.add_argument("--setup", action="store_true")
     parser.add_argument("--megabytes", type=float, default=100)
     parser.add_argument("--tools", default=",".join(TOOLS))
-    parser.add_argument("--growth", action="store_true", help="also 1x to 8x")
-    parser.add_argument("--write", action="store_true", help="into benchmarks/results/dedup.md")
+    parser.add_argument("--sections", default="near,substring,growth")
+    parser.add_argument("--write", action="store_true", help="into benchmarks/results/dedup-*.md")
     given = parser.parse_args()
     if given.setup:
         return setup()
-    path, root = prepared(given.megabytes)
-    lines = ["## Deduplication", "", machine(), "", f"`python benchmarks/dedup.py --megabytes {given.megabytes:g}`", ""]
-    lines += ["### Near duplicates, texts in memory", "", *beside_peers(path, root, given.tools.split(","))]
-    lines += ["", "### Repeated substrings, texts in memory", "", *substrings(path)]
-    if given.growth:
-        lines += ["", "### Growth: Parquet to Parquet, everything included but imports", "", *growth(given.megabytes)]
-    text = "\n".join(lines) + "\n"
-    print(text)
-    if given.write:
-        (HERE / "results" / "dedup.md").write_text(text, encoding="utf-8")
+    sections = {
+        "near": (
+            "Near duplicates, texts in memory",
+            lambda: beside_peers(*prepared(given.megabytes), given.tools.split(",")),
+        ),
+        "substring": ("Repeated substrings, texts in memory", lambda: substrings(prepared_only(given.megabytes, 1))),
+        "large": ("Twelve million rows, near duplicates from Parquet to Parquet", large),
+        "growth": ("Growth: near duplicates from Parquet to Parquet", lambda: growth(given.megabytes)),
+    }
+    for name in given.sections.split(","):
+        title, measure = sections[name]
+        command = f"`python benchmarks/dedup.py --megabytes {given.megabytes:g} --sections {name}`"
+        text = "\n".join([f"## {title}", "", machine(), "", command, "", *measure()]) + "\n"
+        print(text)
+        if given.write:
+            (HERE / "results" / f"dedup-{name}.md").write_text(text, encoding="utf-8")
     return None
 
 

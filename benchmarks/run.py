@@ -25,7 +25,18 @@ RUNS = [
     ["evaluation.py"],
     ["training.py"],
 ]
-ORDER = ("build", "dedup", "engine", "clean", "privacy", "trainers", "training", "evaluation")
+ORDER = (
+    "build",
+    "dedup-near",
+    "dedup-substring",
+    "dedup-growth",
+    "engine",
+    "clean",
+    "privacy",
+    "trainers",
+    "training",
+    "evaluation",
+)
 LIBRARIES = ("pyarrow", "numpy", "numba", "opencc", "datasketch", "torch", "transformers", "trl")
 
 

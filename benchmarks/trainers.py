@@ -39,7 +39,8 @@ TITLE = """# Trainers of other houses on a pushed release
 
 The packaged sample's SFT and DPO releases, pushed to a loopback Hub with `chimed push` and read from there by the real
 packages: no code of ours on the reading side, nothing trained. For TRL and Axolotl turns are read back from the tokens,
-and the tokens that carry loss are the assistants' words and nothing else. `export` is what `chimed export` wrote.
+and the tokens that carry loss are the assistants' words and nothing else. `export` is what `chimed export` wrote, `folder`
+the release as it lies on disk.
 
 `python benchmarks/trainers.py`
 
@@ -101,8 +102,8 @@ def chimed(env: dict[str, str], *words: object) -> None:
 def version(python: Path, package: str) -> str:
     if str(python) == sys.executable:
         return importlib.metadata.version(package)
-    words = f"from importlib.metadata import version; print(version({package!r}))"
-    return subprocess.run([python, "-c", words], check=True, capture_output=True, text=True).stdout.strip()
+    asked = [python, "-c", f"from importlib.metadata import version; print(version({package!r}))"]
+    return subprocess.run(asked, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def read(name: str, python: Path, env: dict[str, str], first: str, place: object, folder: Path) -> list[Any]:
@@ -117,23 +118,21 @@ def read(name: str, python: Path, env: dict[str, str], first: str, place: object
 
 def datasets_results(release: Release, repo: str, env: dict[str, str], folder: Path) -> Iterator[Result]:
     """Every config, whole files and streamed; ids and texts as they lie in the release."""
-    python, split = Path(sys.executable), release.split
-    for mode in ("plain", "streaming"):
-        base = Result("datasets", version(python, "datasets"), split, mode)
-        try:
-            found = read("datasets", python, env, mode, repo, folder)
-        except RuntimeError as error:
-            yield Result(**asdict(base) | {"failed": str(error)})
-            continue
-        configs: dict[str, list[Row]] = {}
-        for line in found:
-            if line["part"] == "train":
-                configs.setdefault(line["config"], []).append(line["row"])
-        for config, rows in sorted(configs.items()):
-            expected = [row for row in rows_of(release) if belongs(release, row, config)]
-            good = alike([shaped(row, config) for row in expected], rows)
-            yield Result(**asdict(base) | {"road": f"{mode}, {config}", "rows": len(expected), "read": len(rows),
-                                           "same": good})  # fmt: skip
+    base = asdict(Result("datasets", importlib.metadata.version("datasets"), release.split, "Hub"))
+    try:
+        found = read("datasets", Path(sys.executable), env, release.split, repo, folder)
+    except RuntimeError as error:
+        yield Result(**base | {"failed": str(error)})
+        return
+    roads: dict[str, list[Row]] = {}
+    for line in found:
+        if line["part"] == "train":
+            roads.setdefault(line["road"], []).append(line["row"])
+    for road, rows in sorted(roads.items()):
+        config = road.split(", ")[1]
+        expected = [shaped(row, config) for row in rows_of(release) if belongs(release, row, config)]
+        counts = {"rows": len(expected), "read": len(rows), "same": alike(expected, rows)}
+        yield Result(**base | {"road": road} | counts)
 
 
 def belongs(release: Release, row: Row, config: str) -> bool:
@@ -160,8 +159,7 @@ def shaped(row: Row, config: str) -> Row:
 def trainer_results(name: str, release: Release, repo: str, env: dict[str, str], folder: Path) -> Iterator[Result]:
     """From the Hub, and for those with a layout of their own from what `chimed export` wrote."""
     split = release.split
-    own = name in OWN
-    python = Path(sys.executable) if own else trainer_envs.python(name)
+    python = Path(sys.executable) if name in OWN else trainer_envs.python(name)
     roads: dict[str, object] = {"Hub": repo}
     if python is None:
         words = f"no environment for it: python benchmarks/trainers.py --setup {name}"
@@ -171,7 +169,9 @@ def trainer_results(name: str, release: Release, repo: str, env: dict[str, str],
         out = folder / f"export-{name}-{split}"
         chimed(env, "export", release.path, "--to", name, "--out", out)
         roads["export"] = EXPORTS[name].format(out)
-    package = "trl" if own else trainer_envs.TRAINERS[name].package
+    if name == "llamafactory" and split == "sft" and (release.path / "dataset_info.json").is_file():
+        roads["folder"] = release.path
+    package = name if name in OWN else trainer_envs.TRAINERS[name].package
     expected = [turns_of(row) for row in rows_of(release)]
     for road, place in roads.items():
         base = Result(name, version(python, package), split, road, rows=len(expected))
@@ -205,7 +205,7 @@ def summed(found: list[Result]) -> list[Result]:
     for r in found:
         mode, _, config = r.road.partition(", ")
         key = (r.trainer, r.split, mode if r.good and config else r.road)
-        count = int(lines[key].road.split()[1]) + 1 if key in lines else 1  # "plain, 3 configs"
+        count = int(lines[key].road.split()[1]) + 1 if key in lines else 1
         road = f"{mode}, {count} configs" if r.good and config else r.road
         old = lines.get(key, Result(r.trainer, r.version, r.split, road))
         sums = {name: getattr(old, name) + getattr(r, name) for name in ("rows", "read", "same")}
@@ -233,15 +233,14 @@ def main() -> int:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--out", type=Path, help="write the table to this file as well")
     args = parser.parse_args()
-    for name in args.setup or []:
-        trainer_envs.setup(name)
     if args.setup:
+        for name in args.setup:
+            trainer_envs.setup(name)
         return 0
     found = list(results(args.release, args.only.split(",")))
     print(json.dumps([asdict(r) | {"good": r.good} for r in found], ensure_ascii=False) if args.json else table(found))
-    for result in found:
-        if result.failed:
-            print(f"{result.trainer}, {result.split}, {result.road}:\n{result.failed}", file=sys.stderr)
+    for result in filter(lambda r: r.failed, found):
+        print(f"{result.trainer}, {result.split}, {result.road}:\n{result.failed}", file=sys.stderr)
     if args.out:
         args.out.write_text(table(found), encoding="utf-8")
     return 0 if all(result.good for result in found) else 1

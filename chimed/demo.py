@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -32,8 +34,9 @@ def main() -> None:
     for release in releases:
         if before_and_after(release):
             break
+    command = os.path.relpath(Path(sys.executable).with_name("chimed"))  # it need not be on the path
     print_lines("Next", [*(f"{release.path}/report.html" for release in releases),
-                         f"chimed look {releases[0].path} -n 3", f"chimed validate {releases[1].path}"])  # fmt: skip
+                         f"{command} look {releases[0].path} -n 3", f"{command} validate {releases[1].path}"])  # fmt: skip
 
 
 def print_lines(title: str, lines: list[str]) -> None:

@@ -53,11 +53,14 @@ def _compare(old: Table, new: Table) -> dict[str, int]:
 
 
 def next_version(version: str, total: dict[str, int]) -> str:
-    """Major when rows changed or left, minor when rows came, else patch (Croissant's reading of semantic versions)."""
-    major, minor, patch = (int(part) for part in version.split("."))
+    """Major when rows changed or left, minor when rows came, else the same (Croissant's reading of semantic versions).
+
+    A patch is for packaging alone, which rows do not show.
+    """
+    major, minor, _ = (int(part) for part in version.split("."))
     if total["changed"] or total["removed"]:
         return f"{major + 1}.0.0"
-    return f"{major}.{minor + 1}.0" if total["added"] else f"{major}.{minor}.{patch + 1}"
+    return f"{major}.{minor + 1}.0" if total["added"] else version
 
 
 def first_entry(manifest: Manifest) -> str:

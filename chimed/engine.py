@@ -24,21 +24,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from chimed import dedup
+from chimed.dedup.assemble import Edges, assemble, gathered, joined, no_ids
 from chimed.dedup.found import Found, exact_groups
-from chimed.dedup.near import (
-    Batches,
-    Candidates,
-    Edges,
-    Folded,
-    Progress,
-    assemble,
-    candidate_parts,
-    gathered,
-    joined,
-    no_ids,
-    sign_all,
-    verify_texts,
-)
+from chimed.dedup.near import Batches, Candidates, Folded, Progress, candidate_parts, sign_all, verify_texts
 from chimed.dedup.settings import NearSettings
 from chimed.dedup.signing import Signed, permutations, sign
 from chimed.dedup.sketches import Earlier, Released

@@ -77,9 +77,13 @@ def swift_rows(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 
 def dataset_info(split: Split, *, repo_id: str | None = None) -> Row:
-    """LLaMA-Factory's `dataset_info.json`, for files beside it or for the Hub repository `repo_id`."""
+    """LLaMA-Factory's `dataset_info.json`, for the release folder it lies in or for the Hub repository `repo_id`.
+
+    "." is the folder as the datasets library loads it, by its card. Preference rows have to be exported first: the
+    entry names the folder that `export` writes.
+    """
     name = f"chimed_{split}"
-    place: Row = {"hf_hub_url": repo_id} if repo_id else {"file_name": name}
+    place: Row = {"hf_hub_url": repo_id} if repo_id else {"file_name": name} if split == "dpo" else {"script_url": "."}
     if split == "cpt":
         return {name: {**place, "columns": {"prompt": "text"}}}
     if split == "sft":
@@ -98,7 +102,7 @@ def _to_llamafactory(release: Release, out: Path) -> None:
         batches = (convert(b) if convert else b for b in release.batches(part))
         if write_shards(out / name, part, batches, arrow_schema(release.split, shape), content=False):
             entry = next(iter(dataset_info(release.split).values()))
-            info[name] = entry | {"file_name": name}
+            info[name] = {"file_name": name} | {k: v for k, v in entry.items() if k not in ("script_url", "file_name")}
     _write(out / "dataset_info.json", json.dumps(info, ensure_ascii=False, indent=2) + "\n")
 
 

@@ -13,9 +13,9 @@ from rapidfuzz.distance import Levenshtein
 
 from chimed.dedup import Found, NearSettings, exact, near
 from chimed.dedup import near as near_function
+from chimed.dedup.edit import edit_within
 from chimed.dedup.normalise import normalised
 from chimed.dedup.settings import bands_for, candidate_probability
-from chimed.dedup.verify import edit_within
 from chimed.errors import UsageError
 
 

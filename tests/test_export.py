@@ -123,3 +123,9 @@ def test_exports_do_not_overwrite(sft: Release, tmp_path: Path) -> None:
 def test_the_hub_description_names_the_config() -> None:
     assert dataset_info("dpo", repo_id="org/ChiMed-DPO")["chimed_dpo"]["subset"] == "llamafactory"
     assert dataset_info("sft", repo_id="org/ChiMed-SFT")["chimed_sft"]["tags"]["user_tag"] == "user"
+
+
+def test_a_folder_on_disk_is_described_as_it_lies_there() -> None:
+    """A release has no folder `chimed_sft`; what `export` writes has one."""
+    assert dataset_info("sft")["chimed_sft"]["script_url"] == "."
+    assert "file_name" not in dataset_info("sft")["chimed_sft"]

@@ -53,19 +53,31 @@ def results(build: Path, reader: str) -> list[dict[str, object]]:
     return list(json.loads(ran.stdout))
 
 
-def test_every_config_loads_whole_and_streamed(build: Path) -> None:
-    found = results(build, "datasets")
+@pytest.fixture(scope="module")
+def own(build: Path) -> list[dict[str, object]]:
+    return results(build, "datasets,trl")
+
+
+def test_every_config_loads_whole_and_streamed(own: list[dict[str, object]]) -> None:
+    found = [r for r in own if r["trainer"] == "datasets"]
     assert all(r["good"] for r in found)
     roads = {(r["split"], r["road"]) for r in found}
     assert {("dpo", f"{mode}, {config}") for mode in ("plain", "streaming") for config in ("default", "swift")} <= roads
     assert ("sft", "streaming, permissive") in roads
 
 
-@pytest.mark.parametrize("reader", ["trl", "llamafactory", "swift", "axolotl"])
-def test_a_trainer_makes_the_same_turns_of_every_row(build: Path, reader: str) -> None:
-    if reader != "trl" and environment_of(reader) is None:
-        pytest.skip(f"{reader} has no environment here: python benchmarks/trainers.py --setup {reader}")
-    found = results(build, reader)
+def check(found: list[dict[str, object]]) -> None:
     assert {r["split"] for r in found} == {"sft", "dpo"}
     for result in found:
         assert not result["skipped"] and result["good"], result
+
+
+def test_trl_makes_the_same_turns_of_every_row(own: list[dict[str, object]]) -> None:
+    check([r for r in own if r["trainer"] == "trl"])
+
+
+@pytest.mark.parametrize("reader", ["llamafactory", "swift", "axolotl"])
+def test_a_trainer_makes_the_same_turns_of_every_row(build: Path, reader: str) -> None:
+    if environment_of(reader) is None:
+        pytest.skip(f"{reader} has no environment here: python benchmarks/trainers.py --setup {reader}")
+    check(results(build, reader))

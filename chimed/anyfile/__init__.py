@@ -7,7 +7,6 @@ Rows come in the order of the files and of the rows in them. Reading is streamin
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,9 +15,9 @@ import numpy.typing as npt
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from chimed.anyfile.lines import BATCH_BYTES, as_lines, json_rows, lines, text_rows, write_lines
+from chimed.anyfile.lines import as_lines, json_rows, lines, text_rows, write_lines
+from chimed.anyfile.tables import fit, opened, parquet_batches
 from chimed.errors import DataError
 from chimed.parquet import write_one
 
@@ -178,24 +177,12 @@ def _field(schema: pa.Schema, name: str, paths: Sequence[Path]) -> pa.Field:
     return schema.field(name)
 
 
-@contextmanager
-def _parquet(path: Path) -> Iterator[pq.ParquetFile]:
-    """The opened file; whatever is wrong with its bytes is one DataError."""
-    try:
-        with open(path, "rb") as raw, pq.ParquetFile(raw, pre_buffer=False) as file:
-            yield file
-    except (pa.ArrowException, OSError) as error:
-        if isinstance(error, OSError) and error.errno:
-            raise
-        raise DataError(f"{path}: not a readable Parquet file: {str(error).splitlines()[0]}") from None
-
-
 def _schema(path: Path) -> pa.Schema:
     kind = kind_of(path)
     if kind == "text":
         return pa.schema([("text", pa.string())])
     if kind == "parquet":
-        with _parquet(path) as file:
+        with opened(path) as file:
             return file.schema_arrow
     found = pa.schema([])
     for first, rows in json_rows(path):
@@ -211,7 +198,7 @@ def _schema(path: Path) -> pa.Schema:
 def _batches(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     kind = kind_of(path)
     if kind == "parquet":
-        yield from (_fit(batch, schema) for batch in _parquet_batches(path, schema.names))
+        yield from (fit(batch, schema) for batch in parquet_batches(path, schema.names))
         return
     rows = json_rows(path) if kind == "jsonl" else text_rows(path)
     for _, values in rows:
@@ -219,32 +206,10 @@ def _batches(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
         yield pa.RecordBatch.from_struct_array(pa.array(named, pa.struct(list(schema))))
 
 
-def _parquet_batches(path: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    with _parquet(path) as file:
-        present = [name for name in columns if name in file.schema_arrow.names]
-        for group in range(file.num_row_groups):
-            meta = file.metadata.row_group(group)
-            rows = BATCH_BYTES * meta.num_rows // max(1, meta.total_byte_size)
-            yield from file.iter_batches(
-                max(1, min(8192, rows)), row_groups=[group], columns=present, use_threads=False
-            )
-
-
-def _fit(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    """The batch under the common schema; a column that its file lacks is null."""
-    columns = [
-        batch.column(field.name).cast(field.type)
-        if field.name in batch.schema.names
-        else pa.nulls(batch.num_rows, field.type)
-        for field in schema
-    ]
-    return pa.RecordBatch.from_arrays(columns, schema=schema)
-
-
 def _pairs(path: Path, column: str | None) -> Iterator[pa.RecordBatch]:
     """Columns `id` and `text` of one file, null where it has none (no text at all without a column)."""
     if kind_of(path) == "parquet":
-        for batch in _parquet_batches(path, list(dict.fromkeys(["id", column or "id"]))):
+        for batch in parquet_batches(path, list(dict.fromkeys(["id", column or "id"]))):
             null = pa.nulls(batch.num_rows, pa.string())
             held = {name: batch.column(name) for name in batch.schema.names}
             yield pa.record_batch({"id": held.get("id", null), "text": held.get(column or "", null)})

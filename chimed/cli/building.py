@@ -127,10 +127,17 @@ def plan(
         size = {key: f"{part[key] / 2**20:,.0f} MB" for key in part if key.endswith("bytes")}
         typer.echo(f"reads {size['read_bytes']}, writes about {size['about_written_bytes']}, needs about "
                    f"{size['about_disk_bytes']} of disk while building and {size['about_memory_bytes']} of memory "
-                   f"with {part['workers']} workers")  # fmt: skip
-        typer.echo(f"steps: {part['steps']}")
+                   f"on {part['workers']} core{'s' if part['workers'] > 1 else ''}")  # fmt: skip
+        typer.echo("\n".join(f"  {name}: {_words(value)}" for name, value in part["steps"].items()))
         typer.echo(f"absent: {', '.join(part['absent']) or 'none'}\n")
     return None
+
+
+def _words(value: Any) -> str:
+    """A setting in words: `key value` pairs for a table."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {inner}" for key, inner in value.items())
+    return ", ".join(value) if isinstance(value, list | tuple) else str(value)
 
 
 @app.command()

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from chimed.dedup.assemble import assemble, gathered, joined, no_ids
 from chimed.dedup.found import Found, exact_groups
-from chimed.dedup.near import Batches, Progress, assemble, gathered, joined, no_ids
+from chimed.dedup.near import Batches, Progress
 from chimed.dedup.settings import NearSettings
 from chimed.dedup.signing import Signed, permutations, sign
 from chimed.dedup.sketches import Earlier, Released

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from chimed import anyfile
 from chimed.dedup.exact import exact
@@ -94,35 +95,35 @@ def _check(job: Job, method: Method, against: Released | None) -> None:
 
 def _write(job: Job, found: Found) -> dict[str, Any]:
     """The lost rows first: what stands under the output's name is always explained."""
-    lost = np.flatnonzero(~found.keep)
-    twins = found.twin[lost]
-    names = _names(job, np.unique(np.concatenate([lost, twins[twins >= 0]])))
-    rows = (
-        {
-            "id": names[row],
-            "twin": found.released.get(row) or names[int(found.twin[row])],
-            "similarity": float(found.similarity[row]),
-            "reason": REASONS[found.reason[row]],
-        }
-        for row in lost.tolist()
-    )
-    write_one(job.lost, _batched(rows), LOST)
+    write_one(job.lost, _losses(job, found), LOST)
     kept = anyfile.filter_rows(job.paths, found.keep, job.out)
     return {
         "read": found.keep.size, "kept": kept, "lost": found.lost(), "saved_by_numbers": found.saved_by_numbers,
     }  # fmt: skip
 
 
-def _names(job: Job, rows: npt.NDArray[np.int64]) -> dict[int, str]:
+def _losses(job: Job, found: Found) -> Iterator[pa.RecordBatch]:
+    lost = np.flatnonzero(~found.keep)
+    named = np.unique(np.concatenate([lost, found.twin[lost][found.twin[lost] >= 0]]))
+    names = _names(job, named)
+    for start in range(0, lost.size, 8192):
+        rows = lost[start : start + 8192]
+        twins = np.where(found.twin[rows] < 0, rows, found.twin[rows])
+        ids, twins = (names.take(pa.array(np.searchsorted(named, side))) for side in (rows, twins))
+        released = pa.array([found.released.get(row) for row in rows.tolist()], pa.string())
+        reasons = pa.array(REASONS).take(pa.array(found.reason[rows]))
+        twins = pc.coalesce(released, twins)
+        yield pa.RecordBatch.from_arrays([ids, twins, pa.array(found.similarity[rows]), reasons], schema=LOST)
+
+
+def _names(job: Job, rows: npt.NDArray[np.int64]) -> pa.Array:
     """The ids of some rows (ascending numbers)."""
-    found: dict[int, str] = {}
-    start = 0
+    parts, start = [pa.array([], pa.string())], 0
     for ids in anyfile.read_ids(job.paths) if rows.size else ():
         low, high = np.searchsorted(rows, [start, start + len(ids)])
-        here = rows[low:high]
-        found.update(zip(here.tolist(), ids.take(pa.array(here - start)).to_pylist(), strict=True))
+        parts.append(ids.take(pa.array(rows[low:high] - start)))
         start += len(ids)
-    return found
+    return pa.concat_arrays(parts)
 
 
 def _batched(rows: Iterator[dict[str, Any]], size: int = 8192) -> Iterator[pa.RecordBatch]:
@@ -146,7 +147,8 @@ def _cut_rows(job: Job) -> dict[str, Any]:
     change = _Change(cuts, counts, dropped)
     kept = anyfile.rewrite(job.paths, job.out, job.column, change)
     next(cuts, None)  # lets the search close its files
-    names = _names(job, np.unique(np.array(dropped, np.int64)))
+    named = np.unique(np.array(dropped, np.int64))
+    names = dict(zip(named.tolist(), _names(job, named).to_pylist(), strict=True))
     rows = ({"id": names[row], "twin": names[twin], "reason": SUBSTRING_REASON} for row, twin in dropped)
     write_one(job.lost, _batched(rows), LOST)
     lost = {SUBSTRING_REASON: len(dropped)} if dropped else {}

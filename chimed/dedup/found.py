@@ -58,15 +58,17 @@ def exact_groups(
     """Groups by fingerprint; a text of which nothing is left after normalising equals no other."""
     n = shingles.size
     loose = np.arange(n, dtype=np.int64)
-    strict = loose.copy()
-    rows = np.flatnonzero(shingles)
-    if rows.size < 2:
-        return Groups(strict, loose)
-    order = rows[np.argsort(prints[rows, 0], kind="stable")]
-    first, second = prints[order, 0], prints[order, 1]
-    same = (first[1:] == first[:-1]) & (second[1:] == second[:-1])
+    order = np.argsort(prints[:, 0], kind="stable")
+    order = order[shingles[order] > 0]
+    if order.size < 2:
+        return Groups(loose.copy(), loose)
+    half = prints[order, 0]
+    same = half[1:] == half[:-1]
+    half = prints[order, 1]
+    same &= half[1:] == half[:-1]
+    del half
     _lowest(order, same, loose)
-    del first, second
+    strict = np.arange(n, dtype=np.int64)
     member = np.concatenate([[False], same]) | np.concatenate([same, [False]])
     order = order[member]
     if order.size:
@@ -74,23 +76,6 @@ def exact_groups(
         same = (loose[order][1:] == loose[order][:-1]) & (numbers[order][1:] == numbers[order][:-1])
         _lowest(order, same, strict)
     return Groups(strict, loose)
-
-
-@kernel(types.void(read(int64), read(int64), write(int64)))
-def join(left, right, parent):  # type: ignore[no-untyped-def]
-    """Join the components of each pair; a root is the lowest node of its component."""
-    for i in range(left.size):
-        x, y = left[i], right[i]
-        while parent[x] != x:
-            parent[x] = parent[parent[x]]
-            x = parent[x]
-        while parent[y] != y:
-            parent[y] = parent[parent[y]]
-            y = parent[y]
-        if x < y:
-            parent[y] = x
-        else:
-            parent[x] = y
 
 
 @kernel(

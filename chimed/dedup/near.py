@@ -11,7 +11,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -20,16 +20,18 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from chimed.dedup.found import EXACT, NEAR, Found, Groups, exact_groups, join, lead
+from chimed.dedup.assemble import Edges, Rows, assemble, gathered, joined, no_ids
+from chimed.dedup.found import Found, Groups, exact_groups
+from chimed.dedup.sets import Sets, sets_of
 from chimed.dedup.settings import NearSettings
-from chimed.dedup.signing import Signed, permutations, sets_of, sign
+from chimed.dedup.signing import Signed, permutations, sign
 from chimed.dedup.sketches import Earlier, Released
 from chimed.dedup.spill import Grown, Spill, fold
-from chimed.dedup.verify import Sets, buckets, link, roots, verify
+from chimed.dedup.union import roots
+from chimed.dedup.verify import buckets, link, verify
 
 PART_BYTES = 64 * 2**20
 Batches = Callable[[], Iterator[pa.RecordBatch]]
-Ids = Callable[[npt.NDArray[np.int64]], dict[int, str]]
 Progress = Callable[[float, float | None, str], None]
 
 
@@ -42,36 +44,12 @@ class Folded(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Rows:
-    """What is kept of every row (number keys are 0 where they are ignored); the first `released` are the release's."""
-
-    prints: npt.NDArray[np.uint64]
-    numbers: npt.NDArray[np.uint64]
-    shingles: npt.NDArray[np.uint32]
-    released: int
-
-    @property
-    def old(self) -> npt.NDArray[np.bool_]:
-        """Which rows belong to the earlier release."""
-        return np.arange(self.shingles.size) < self.released
-
-
-@dataclass(frozen=True)
 class Candidates:
     """Rows that verification must see, ascending, and the part (of whole components) that each is verified in."""
 
     rows: npt.NDArray[np.int64]
     part: npt.NDArray[np.int64]
     parts: int
-
-
-@dataclass(frozen=True)
-class Edges:
-    """Verified pairs of rows with their Jaccard, and pairs that are joined when numbers are ignored."""
-
-    pairs: npt.NDArray[np.int64]
-    similarity: npt.NDArray[np.float64]
-    loose: npt.NDArray[np.int64]
 
 
 def near(
@@ -91,6 +69,7 @@ def near(
     with closing(Spill(work, settings.bands, settings.permutations)) as spill:
         rows = sign_all(signed(batches, settings, earlier), spill, settings, earlier.rows if earlier else 0, tell)
         groups = exact_groups(rows.prints, rows.numbers, rows.shingles)
+        rows = replace(rows, prints=np.empty((0, 2), np.uint64))
         candidates = candidate_parts(rows, groups, spill, settings, tell)
         edges = verify_parts(texts, rows, candidates, spill, settings, work, tell)
     shutil.rmtree(work)
@@ -117,27 +96,17 @@ def sign_all(found: Iterable[Folded], spill: Spill, settings: NearSettings, rele
     return gathered(kept, settings, released)
 
 
-def gathered(kept: list[Signed], settings: NearSettings, released: int) -> Rows:
-    """The per-row values of all batches."""
-    prints = np.concatenate([np.empty((0, 2), np.uint64), *(b.prints for b in kept)])
-    numbers = np.concatenate([np.empty(0, np.uint64), *(b.numbers for b in kept)])
-    shingles = np.concatenate([np.empty(0, np.uint32), *(b.shingles for b in kept)])
-    if settings.numbers == "ignore":
-        numbers = np.zeros_like(numbers)
-    return Rows(prints, numbers, shingles, released)
-
-
 def candidate_parts(
     rows: Rows, groups: Groups, spill: Spill, settings: NearSettings, tell: Progress
 ) -> Candidates:  # fmt: skip
     """Second sweep: components of rows that share a band key and agree in their sketches, packed into parts."""
     n = rows.shingles.size
     first = np.flatnonzero((groups.strict == np.arange(n)) & (rows.shingles > 0))
-    parent, old, sketches = np.arange(n, dtype=np.int64), rows.old, spill.sketches()
+    parent, old = np.arange(n, dtype=np.int64), rows.old
     for band in range(settings.bands):
-        places, starts = buckets(spill.column(band)[first])
-        link(first[places], starts, sketches, settings.floor, old, parent)
-        spill.forget()
+        places, starts = buckets(spill.column(band, first))
+        members = first[places]
+        link(members, starts, spill.sketches(members), settings.floor, old, parent)
         tell(band + 1, settings.bands, "joining candidates")
     return packed(roots(parent), rows.shingles)
 
@@ -162,21 +131,20 @@ def verify_parts(
     points, shingles = Grown(work / "points", np.uint32), Grown(work / "shingles", np.uint32)
     keys = Grown(work / "candidate_keys", np.uint64)
     with closing(points), closing(shingles), closing(keys):
-        ends = _spill_sets(texts, candidates.rows, points, shingles, tell)
+        spans = _spill_sets(texts, candidates.rows, points, shingles, tell)
+        order = np.argsort(candidates.part, kind="stable")
         for band in range(settings.bands):
-            keys.append(spill.column(band)[candidates.rows])
+            keys.append(spill.column(band, candidates.rows)[order])
+        ends = np.searchsorted(candidates.part[order], np.arange(candidates.parts + 1))
         found = []
-        for part in range(candidates.parts):
-            chosen = np.flatnonzero(candidates.part == part)
-            sets = Sets(points.array(), ends[:, 0:2][chosen].copy(), shingles.array(), ends[:, 2:4][chosen].copy())
-            columns = keys.array().reshape(settings.bands, -1)[:, chosen]
+        for part, (low, high) in enumerate(zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True)):
+            chosen = order[low:high]
+            sets = Sets(*points.gather(spans[chosen, 0:2]), *shingles.gather(spans[chosen, 2:4]))
+            columns = np.stack([keys.read(band * order.size + low, high - low) for band in range(settings.bands)])
             here = candidates.rows[chosen]
-            sketch, numbers = spill.sketches()[here], rows.numbers[here]
+            sketch, numbers = spill.sketches(here), rows.numbers[here]
             found.append(verify_part(here, sets, columns, sketch, numbers, rows.released, settings))
-            for file in (points, shingles, keys, spill):
-                file.forget()
             tell(part + 1, candidates.parts, "verifying")
-            del sets
     return joined(found)
 
 
@@ -214,57 +182,3 @@ def verify_texts(chosen: npt.NDArray[np.int64], texts: pa.Array, released: int, 
     numbers = found.numbers if settings.numbers == "same" else np.zeros_like(found.numbers)
     keys, sketch = fold(found.signature, settings.bands, settings.rows)
     return verify_part(chosen, sets_of(texts), keys, sketch, numbers, released, settings)
-
-
-def joined(found: Iterable[Edges]) -> Edges:
-    """The edges of all parts."""
-    parts = [Edges(np.empty((0, 2), np.int64), np.empty(0, np.float64), np.empty((0, 2), np.int64)), *found]
-    return Edges(
-        np.concatenate([p.pairs for p in parts]), np.concatenate([p.similarity for p in parts]),
-        np.concatenate([p.loose for p in parts]),
-    )  # fmt: skip
-
-
-def assemble(rows: Rows, groups: Groups, edges: Edges, ids: Ids) -> Found:
-    """From groups and verified edges to what stays: the lowest row of each component, and all rows of the release.
-
-    `ids` finds the ids of some rows of the release.
-    """
-    n, old = rows.shingles.size, rows.old
-    itself = np.arange(n, dtype=np.int64)
-    strict = _components(groups.strict, edges.pairs)
-    keep = (strict == itself) | old
-    twin, score, reached = np.full(n, -1), np.zeros(n), np.zeros(n, np.bool_)
-    lead(edges.pairs, edges.similarity, keep, twin, score, reached)
-    copies = (groups.strict != itself) & ~old
-    twin[copies], score[copies] = groups.strict[copies], 1.0
-    reason = np.where(keep, 0, np.where(copies, EXACT, NEAR)).astype(np.uint8)
-    loose = _components(_components(groups.loose, np.stack([itself, strict], axis=1)), edges.loose)
-    new, first = slice(rows.released, n), rows.released
-    saved = int(np.count_nonzero(keep[new]) - np.count_nonzero((loose == itself)[new]))
-    lost = first + np.flatnonzero(~keep[new])
-    by_release = lost[twin[lost] < first]
-    names = ids(np.unique(twin[by_release]))
-    released = {int(row) - first: names[int(twin[row])] for row in by_release}
-    twin = np.where(keep | (twin < first), -1, twin - first)
-    return Found(
-        keep[new], twin[new], score[new].astype(np.float32), reason[new], _clusters(loose[new]), saved, released
-    )
-
-
-def no_ids(rows: npt.NDArray[np.int64]) -> dict[int, str]:
-    """Without an earlier release there is nothing to name."""
-    return {}
-
-
-def _components(parent: npt.NDArray[np.int64], pairs: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Lowest row of every row's component, of groups that are joined by pairs."""
-    parent, sides = parent.copy(), np.ascontiguousarray(pairs.T)
-    join(sides[0], sides[1], parent)
-    return roots(parent)
-
-
-def _clusters(root: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """The lowest row with the same root, for every row."""
-    _, first, group = np.unique(root, return_index=True, return_inverse=True)
-    return first[group]

@@ -17,13 +17,12 @@ from numba import types, uint8, uint32, uint64
 from chimed.dedup.compiled import kernel, read, write
 from chimed.dedup.normalise import STARTS, tables
 from chimed.dedup.numbers import sequence_of_marks
-from chimed.dedup.verify import Sets, distinct
 
 SHINGLE = 5
 C5 = (4165733203, 3671315251, 38696565, 904430693, 602822325)
 SEED, SCHEME = 1, "affine32"
 LANES = 32
-_PAD = 72
+PAD = 72
 
 
 def shingle_hash(shingle: str) -> int:
@@ -120,7 +119,7 @@ def _fingerprint(points, n, out):  # type: ignore[no-untyped-def]
 
 
 @kernel(inline=True)
-def _shingles(points, n, hashes):  # type: ignore[no-untyped-def]
+def shingles_of(points, n, hashes):  # type: ignore[no-untyped-def]
     """Mixed hashes of the 5-grams, filled up with the last one to whole lanes; returns (5-grams, filled length)."""
     count = n - SHINGLE + 1
     if count < 1:
@@ -180,17 +179,17 @@ def sign_kernel(data, offsets, table, fold, ab, prints, numbers, shingles, signa
     longest = 0
     for row in range(shingles.size):
         longest = max(longest, offsets[row + 1] - offsets[row])
-    points, hashes = np.empty(longest + _PAD, np.uint32), np.empty(longest + _PAD, np.uint32)
-    at, marked = np.empty(longest + _PAD, np.int64), np.empty(longest + _PAD, np.uint32)
-    chars, kinds = np.empty(longest + _PAD, np.uint32), np.empty(longest + _PAD, np.uint8)
-    out = np.empty(3 * longest + _PAD, np.uint32)
+    points, hashes = np.empty(longest + PAD, np.uint32), np.empty(longest + PAD, np.uint32)
+    at, marked = np.empty(longest + PAD, np.int64), np.empty(longest + PAD, np.uint32)
+    chars, kinds = np.empty(longest + PAD, np.uint32), np.empty(longest + PAD, np.uint8)
+    out = np.empty(3 * longest + PAD, np.uint32)
     for row in range(shingles.size):
         n, m, seen = decode(data, offsets[row], offsets[row + 1], table, points, at, marked)
         _fingerprint(points, n, prints[row])
         numbers[row] = 0
         if seen & STARTS:
             numbers[row] = _number_key(at, marked, m, table, fold, chars, kinds, out)
-        count, filled = _shingles(points, n, hashes)
+        count, filled = shingles_of(points, n, hashes)
         shingles[row] = count if n else 0
         _minima(hashes, filled, ab[0], ab[1], signature[row])
 
@@ -221,42 +220,3 @@ def sign(texts: pa.Array, ab: npt.NDArray[np.uint32]) -> Signed:
     )
     sign_kernel(data, offsets, table.points, table.fold, ab, *signed)
     return signed
-
-
-@kernel(
-    types.UniTuple(types.int64, 2)(
-        read(uint8), read(types.int64), read(uint32), write(uint32), write(types.int64, 2), write(uint32),
-        write(types.int64, 2),
-    )
-)  # fmt: skip
-def sets_kernel(data, offsets, table, points, points_at, shingles, shingles_at):  # type: ignore[no-untyped-def]
-    """Normalised code points and distinct 5-grams of every text, end to end; returns both lengths."""
-    longest = 0
-    for row in range(offsets.size - 1):
-        longest = max(longest, offsets[row + 1] - offsets[row])
-    held, hashes = np.empty(longest + _PAD, np.uint32), np.empty(longest + _PAD, np.uint32)
-    at, marked = np.empty(longest + _PAD, np.int64), np.empty(longest + _PAD, np.uint32)
-    slots = 16
-    while slots < 2 * (longest + 1):
-        slots *= 2
-    values, stamps = np.empty(slots, np.uint32), np.zeros(slots, np.int32)
-    p = s = 0
-    for row in range(offsets.size - 1):
-        n, _, _ = decode(data, offsets[row], offsets[row + 1], table, held, at, marked)
-        points[p : p + n] = held[:n]
-        count, _ = _shingles(held, n, hashes)
-        points_at[row, 0], points_at[row, 1], shingles_at[row, 0] = p, p + n, s
-        p += n
-        s += distinct(hashes[:count], shingles[s:], values, stamps, row + 1)
-        shingles_at[row, 1] = s
-    return p, s
-
-
-def sets_of(texts: pa.Array) -> Sets:
-    """Normalised code points and distinct 5-grams of a batch of texts."""
-    data, offsets = buffers(texts)
-    size, n = int(offsets[-1] - offsets[0]) + offsets.size, offsets.size - 1
-    points, shingles = np.empty(size, np.uint32), np.empty(size, np.uint32)
-    points_at, shingles_at = np.empty((n, 2), np.int64), np.empty((n, 2), np.int64)
-    p, s = sets_kernel(data, offsets, tables().points, points, points_at, shingles, shingles_at)
-    return Sets(points[:p], points_at, shingles[:s], shingles_at)

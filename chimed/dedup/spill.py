@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import mmap
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -13,6 +14,8 @@ from numba import types, uint8, uint32, uint64
 from chimed.dedup.compiled import kernel, read, write
 
 _BLOCK = 4 * 2**20
+_FAR = 64
+MAPPED = 256 * 2**20
 N = TypeVar("N", bound=np.generic)
 
 
@@ -40,34 +43,52 @@ def fold(
 
 
 class Grown(Generic[N]):
-    """A file that grows by arrays and is then read as one, without counting into memory for longer than it is used."""
+    """A file that grows by arrays. It is read in pieces: a mapping would count into memory by whole neighbourhoods."""
 
     def __init__(self, path: Path, kind: type[N]) -> None:
         self.kind, self.size = np.dtype(kind), 0
         self._file = open(path, "w+b")  # noqa: SIM115 - closed by close()
-        self._map: mmap.mmap | None = None
 
     def append(self, values: npt.NDArray[N]) -> None:
         """Add the bytes of an array."""
         self._file.write(np.ascontiguousarray(values).data)
         self.size += values.size
 
-    def array(self) -> npt.NDArray[N]:
-        """All that was added, mapped; nothing may be added any more."""
-        if not self.size:
-            return np.empty(0, self.kind)
-        if self._map is None:
-            self._file.flush()
-            self._map = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
-        return np.frombuffer(self._map, self.kind)
+    def read(self, start: int, count: int) -> npt.NDArray[N]:
+        """`count` values from place `start` on."""
+        out = np.empty(count, self.kind)
+        self._into(out, start)
+        return out
 
-    def forget(self) -> None:
-        """Give pages that were read back to the system."""
-        if self._map is not None and hasattr(mmap, "MADV_DONTNEED"):
-            self._map.madvise(mmap.MADV_DONTNEED)
+    def array(self) -> npt.NDArray[N]:
+        """All that was added, in memory."""
+        return self.read(0, self.size)
+
+    def gather(self, spans: npt.NDArray[np.int64]) -> tuple[npt.NDArray[N], npt.NDArray[np.int64]]:
+        """The values of some spans `[n, 2]` end to end, and where each is now.
+
+        Beyond MAPPED bytes they stay on disk, mapped: one component may be larger than memory.
+        """
+        ends = np.cumsum(spans[:, 1] - spans[:, 0])
+        total = int(ends[-1]) if ends.size else 0
+        if total * self.kind.itemsize > MAPPED:
+            self._file.flush()
+            return np.asarray(np.memmap(self._file, self.kind, "r")), spans
+        out = np.empty(total, self.kind)
+        now = np.stack([ends - (spans[:, 1] - spans[:, 0]), ends], axis=1)
+        for (start, _), (begin, end) in zip(spans.tolist(), now.tolist(), strict=True):
+            self._into(out[begin:end], start)
+        return out, now
+
+    def _into(self, out: npt.NDArray[N], start: int) -> None:
+        self._file.flush()
+        view, place = out.view(np.uint8).data, start * self.kind.itemsize
+        while view:
+            view = view[(n := os.preadv(self._file.fileno(), [view], place)) :]
+            place += n
 
     def close(self) -> None:
-        """Close the file; a mapping goes with its last array."""
+        """Close the file."""
         self._file.close()
 
 
@@ -75,7 +96,7 @@ class Spill:
     """Band keys and sketches of all rows, in the order they are added."""
 
     def __init__(self, work: Path, bands: int, permutations: int) -> None:
-        self.bands, self.permutations = bands, permutations
+        self.bands, self.permutations, self.rows = bands, permutations, 0
         self.block = max(256, _BLOCK // (8 * bands))
         self._keys = Grown(work / "keys", np.uint64)
         self._sketch = Grown(work / "sketches", np.uint8)
@@ -86,6 +107,7 @@ class Spill:
     def append(self, keys: npt.NDArray[np.uint64], sketch: npt.NDArray[np.uint8]) -> None:
         """Add a batch: keys `[bands, n]`, sketches `[n, permutations]`."""
         self._sketch.append(sketch)
+        self.rows += len(sketch)
         for start in range(0, keys.shape[1], self.block):
             part = keys[:, start : start + self.block]
             self._held.append(part)
@@ -99,25 +121,44 @@ class Spill:
             self._blocks.append(self._waiting)
         self._held, self._waiting = [], 0
 
-    def column(self, band: int) -> npt.NDArray[np.uint64]:
-        """The keys of all rows in one band."""
+    def column(self, band: int, wanted: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
+        """The keys of some rows (ascending) in one band."""
         self._write()
-        keys, at, parts = self._keys.array(), 0, []
+        out, at, row, done = np.empty(wanted.size, np.uint64), 0, 0, 0
         for n in self._blocks:
-            parts.append(keys[at + band * n : at + (band + 1) * n].copy())
-            at += self.bands * n
-        self._keys.forget()
-        return np.concatenate(parts) if parts else np.empty(0, np.uint64)
+            high = int(np.searchsorted(wanted, row + n))
+            if high > done:
+                out[done:high] = self._keys.read(at + band * n, n)[wanted[done:high] - row]
+            at, row, done = at + self.bands * n, row + n, high
+        return out
 
-    def sketches(self) -> npt.NDArray[np.uint8]:
-        """The sketches of all rows, mapped."""
-        return self._sketch.array().reshape(-1, self.permutations)
-
-    def forget(self) -> None:
-        """Give pages of sketches back to the system."""
-        self._sketch.forget()
+    def sketches(self, wanted: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+        """The sketches of some rows, in the order asked for."""
+        out = np.empty((wanted.size, self.permutations), np.uint8)
+        order = np.argsort(wanted)
+        ordered = wanted[order]
+        step = max(1, _BLOCK // self.permutations)
+        for low, high, start in _stretches(ordered, step):
+            stop = int(ordered[high - 1]) + 1
+            block = self._sketch.read(start * self.permutations, (stop - start) * self.permutations)
+            out[order[low:high]] = block.reshape(-1, self.permutations)[ordered[low:high] - start]
+        return out
 
     def close(self) -> None:
         """Close the files."""
         self._keys.close()
         self._sketch.close()
+
+
+def _stretches(rows: npt.NDArray[np.int64], step: int) -> Iterator[tuple[int, int, int]]:
+    """Cut ascending rows into stretches that are read at once: close together, and at most `step` rows wide.
+
+    Gives where a stretch begins and ends among the rows, and its first row.
+    """
+    cuts = np.flatnonzero(np.diff(rows) > _FAR) + 1
+    for low, high in zip([0, *cuts.tolist()], [*cuts.tolist(), rows.size], strict=True):
+        while low < high:
+            start = int(rows[low])
+            end = min(high, int(np.searchsorted(rows, start + step)))
+            yield low, end, start
+            low = end

@@ -155,7 +155,6 @@ def _repeats(
         set_bits(places[again], repeat)
         set_bits(lowest[again], first)
         pairs.append(np.stack([places[again], lowest[again]], axis=1))
-        file.forget()
     return repeat, first
 
 

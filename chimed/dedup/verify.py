@@ -14,51 +14,14 @@ import numpy.typing as npt
 from numba import float64, int32, int64, types, uint8, uint32, uint64
 
 from chimed.dedup.compiled import kernel, read, write
+from chimed.dedup.edit import edit_within, slot_of
+from chimed.dedup.sets import Sets, bits_for, distinct
+from chimed.dedup.union import find, join_two, roots
 
-EDIT_LIMIT = 1 << 18
-"""Beyond this many differing code points in a row the edit test is not made (hours of work); Jaccard decides alone."""
 _SLACK = 1e-9
 
 
-class Sets(NamedTuple):
-    """Normalised code points and distinct 5-gram hashes of some rows; row i is [at[i, 0], at[i, 1])."""
-
-    points: npt.NDArray[np.uint32]
-    points_at: npt.NDArray[np.int64]
-    shingles: npt.NDArray[np.uint32]
-    shingles_at: npt.NDArray[np.int64]
-
-
 _SETS = (read(uint32), read(int64, 2), read(uint32), read(int64, 2))
-
-
-@kernel(inline=True)
-def _slot(value, bits):  # type: ignore[no-untyped-def]
-    return int64(uint32(uint32(value) * uint32(2654435769)) >> uint32(32 - bits))
-
-
-@kernel(inline=True)
-def _bits(count):  # type: ignore[no-untyped-def]
-    bits = 4
-    while (1 << bits) < 2 * count:
-        bits += 1
-    return bits
-
-
-@kernel(int64(read(uint32), write(uint32), write(uint32), write(int32), int64))
-def distinct(hashes, out, values, stamps, stamp):  # type: ignore[no-untyped-def]
-    """Copy the distinct hashes in order of appearance; returns how many. The table is cleared by a new stamp."""
-    bits, n = _bits(hashes.size), 0
-    mask = (1 << bits) - 1
-    for x in hashes:
-        slot = _slot(x, bits)
-        while stamps[slot] == stamp and values[slot] != x:
-            slot = (slot + 1) & mask
-        if stamps[slot] != stamp:
-            stamps[slot], values[slot] = stamp, x
-            out[n] = x
-            n += 1
-    return n
 
 
 @kernel(int64(read(uint32), int64, read(uint32), read(int32), int64, int64))
@@ -67,7 +30,7 @@ def _common(probe, need, values, stamps, stamp, bits):  # type: ignore[no-untype
     mask = (1 << bits) - 1
     common, spare = 0, probe.size - need
     for x in probe:
-        slot = _slot(x, bits)
+        slot = slot_of(x, bits)
         while stamps[slot] == stamp and values[slot] != x:
             slot = (slot + 1) & mask
         if stamps[slot] == stamp:
@@ -79,98 +42,6 @@ def _common(probe, need, values, stamps, stamp, bits):  # type: ignore[no-untype
     return common
 
 
-@kernel(inline=True)
-def _masks(pattern, keys, masks):  # type: ignore[no-untyped-def]
-    """Place of each character among up to 64, as bits, in a 256-slot table (key 0 is free: it is never a point)."""
-    keys[:] = 0
-    for i in range(pattern.size):
-        slot = _slot(pattern[i], 8)
-        while keys[slot] != 0 and keys[slot] != pattern[i]:
-            slot = (slot + 1) & 255
-        if keys[slot] == 0:
-            keys[slot], masks[slot] = pattern[i], uint64(0)
-        masks[slot] |= uint64(1) << uint64(i)
-
-
-@kernel(inline=True)
-def _block(text, scores, rows, first, last, keys, masks):  # type: ignore[no-untyped-def]
-    """Carry the scores of a row of the table (columns first..last) `rows` <= 64 rows down: Myers, blocks by Hyyrö."""
-    one, top = uint64(1), uint64(1) << uint64(rows - 1)
-    plus, minus = ~uint64(0), uint64(0)
-    above, scores[first] = scores[first], scores[first] + rows
-    for c in range(first + 1, last + 1):
-        slot = _slot(text[c - 1], 8)
-        while keys[slot] != 0 and keys[slot] != text[c - 1]:
-            slot = (slot + 1) & 255
-        equal = masks[slot] if keys[slot] != 0 else uint64(0)
-        step = scores[c] - above
-        above = scores[c]
-        vertical = equal | minus
-        if step < 0:
-            equal |= one
-        across = (((equal & plus) + plus) ^ plus) | equal
-        up, down = minus | ~(across | plus), plus & across
-        scores[c] = scores[c - 1] + (1 if up & top else 0) - (1 if down & top else 0)
-        up, down = up << one, down << one
-        if step < 0:
-            down |= one
-        elif step > 0:
-            up |= one
-        plus, minus = down | ~(vertical | up), up & vertical
-
-
-@kernel(types.boolean(read(uint32), read(uint32), int64))
-def _banded(a, b, most):  # type: ignore[no-untyped-def]
-    """Whether the distance of a and b (at least as long) is at most `most`: only the diagonals that it can reach."""
-    m, n = a.size, b.size
-    scores = np.empty(n + 1, np.int64)
-    keys, masks = np.zeros(256, np.uint32), np.empty(256, np.uint64)
-    known = min(n, most + 64)
-    for c in range(known + 1):
-        scores[c] = c
-    for i in range(0, m, 64):
-        rows = min(64, m - i)
-        first, last = max(0, i - most), min(n, i + rows + most)
-        for c in range(known + 1, last + 1):
-            scores[c] = scores[c - 1] + 1
-        known = last
-        _masks(a[i : i + rows], keys, masks)
-        _block(b, scores, rows, first, last, keys, masks)
-        least = scores[first] + abs((n - first) - (m - i - rows))
-        for c in range(first + 1, last + 1):
-            least = min(least, scores[c] + abs((n - c) - (m - i - rows)))
-        if least > most:
-            return False
-    return scores[n] <= most
-
-
-@kernel(types.boolean(read(uint32), read(uint32), int64))
-def edit_within(a, b, most):  # type: ignore[no-untyped-def]
-    """Whether the Levenshtein distance of two arrays of code points (none 0) is at most `most`."""
-    if a.size > b.size:
-        a, b = b, a
-    if b.size - a.size > most:
-        return False
-    start, end = 0, 0
-    while start < a.size and a[start] == b[start]:
-        start += 1
-    while end < a.size - start and a[a.size - 1 - end] == b[b.size - 1 - end]:
-        end += 1
-    a, b = a[start : a.size - end], b[start : b.size - end]
-    m, n = a.size, b.size
-    if n <= most or m == 0:
-        return n <= most
-    if n > EDIT_LIMIT:
-        return True
-    # Most copies differ in little: a narrow band says so at a fraction of the cost.
-    bound = max(16, most // 8)
-    while bound < most:
-        if n - m <= bound and _banded(a, b, bound):
-            return True
-        bound *= 4
-    return _banded(a, b, most)
-
-
 @kernel(int64(read(uint8), read(uint8)))
 def agreeing(a, b):  # type: ignore[no-untyped-def]
     """How many bytes of two sketches are equal."""
@@ -180,38 +51,23 @@ def agreeing(a, b):  # type: ignore[no-untyped-def]
     return same
 
 
-@kernel(inline=True)
-def _find(parent, x):  # type: ignore[no-untyped-def]
-    while parent[x] != x:
-        parent[x] = parent[parent[x]]
-        x = parent[x]
-    return x
-
-
-@kernel(inline=True)
-def _join(parent, x, y):  # type: ignore[no-untyped-def]
-    """Union by lower index: a root is the lowest of its component."""
-    x, y = _find(parent, x), _find(parent, y)
-    if x < y:
-        parent[y] = x
-    else:
-        parent[x] = y
-
-
 @kernel(
     types.void(
         read(int64), read(int64), read(uint8, 2), int64, read(types.boolean), write(int64)
     )
 )  # fmt: skip
 def link(members, starts, sketch, floor, released, parent):  # type: ignore[no-untyped-def]
-    """Join members of each bucket (run of `members`) whose sketches agree in `floor` bytes: candidate components."""
+    """Join members of each bucket (run of `members`) whose sketches agree in `floor` bytes: candidate components.
+
+    `sketch` has one line per member, `released` and `parent` one entry per row.
+    """
     widest = 0
     for r in range(starts.size - 1):
         widest = max(widest, starts[r + 1] - starts[r])
     todo, queue = np.empty(widest, np.int64), np.empty(widest, np.int64)
     for r in range(starts.size - 1):
         left = starts[r + 1] - starts[r]
-        todo[:left] = members[starts[r] : starts[r + 1]]
+        todo[:left] = np.arange(starts[r], starts[r + 1])
         while left > 1:
             queue[0] = todo[0]
             todo[0] = todo[left - 1]
@@ -223,9 +79,10 @@ def link(members, starts, sketch, floor, released, parent):  # type: ignore[no-u
                 kept = 0
                 for i in range(left):
                     v = todo[i]
-                    joined = _find(parent, u) == _find(parent, v)
-                    if not joined and not (released[u] and released[v]) and agreeing(sketch[u], sketch[v]) >= floor:
-                        _join(parent, u, v)
+                    a, b = members[u], members[v]
+                    joined = find(parent, a) == find(parent, b)
+                    if not joined and not (released[a] and released[b]) and agreeing(sketch[u], sketch[v]) >= floor:
+                        join_two(parent, a, b)
                         joined = True
                     if joined:
                         queue[tail] = v
@@ -252,7 +109,7 @@ def _similar(u, v, points, points_at, shingles, shingles_at, threshold, values, 
     if min(a, b) < threshold * max(a, b) - _SLACK:
         return -1.0
     need = int64(np.ceil(threshold / (1 + threshold) * (a + b) - 1e-6))
-    common = _common(shingles[shingles_at[v, 0] : shingles_at[v, 1]], need, values, stamps, stamp, _bits(a))
+    common = _common(shingles[shingles_at[v, 0] : shingles_at[v, 1]], need, values, stamps, stamp, bits_for(a))
     if common < threshold * (a + b - common) - _SLACK:
         return -1.0
     left, right = points[points_at[u, 0] : points_at[u, 1]], points[points_at[v, 0] : points_at[v, 1]]
@@ -281,7 +138,7 @@ def search(  # type: ignore[no-untyped-def]
     for i in range(shingles_at.shape[0]):
         largest = max(largest, shingles_at[i, 1] - shingles_at[i, 0])
     todo, queue = np.empty(widest, np.int64), np.empty(widest, np.int64)
-    values, stamps = np.empty(1 << _bits(largest), np.uint32), np.zeros(1 << _bits(largest), np.int32)
+    values, stamps = np.empty(1 << bits_for(largest), np.uint32), np.zeros(1 << bits_for(largest), np.int32)
     stamp, spare = 0, np.empty(largest, np.uint32)
     for r in range(starts.size - 1):
         left = starts[r + 1] - starts[r]
@@ -296,7 +153,7 @@ def search(  # type: ignore[no-untyped-def]
                 head += 1
                 for i in range(left):
                     v = todo[i]
-                    joined = _find(parent, u) == _find(parent, v)
+                    joined = find(parent, u) == find(parent, v)
                     other = (numbers[u] != numbers[v]) == across and not (released[u] and released[v])
                     if not joined and other and agreeing(sketch[u], sketch[v]) >= floor and _is_new(keys, band, u, v):
                         if not ready:
@@ -306,7 +163,7 @@ def search(  # type: ignore[no-untyped-def]
                             u, v, points, points_at, shingles, shingles_at, threshold, values, stamps, stamp
                         )
                         if score >= 0:
-                            _join(parent, u, v)
+                            join_two(parent, u, v)
                             edges[found, 0], edges[found, 1], similarity[found] = u, v, score
                             found, joined = found + 1, True
                     if joined:
@@ -340,6 +197,7 @@ def buckets(
     order = np.argsort(keys) if within is None else np.lexsort((within, keys))
     ordered = keys[order]
     same = ordered[1:] == ordered[:-1]
+    del ordered, keys
     if within is not None:
         same &= within[order][1:] == within[order][:-1]
     inner = np.concatenate([[False], same])
@@ -350,15 +208,6 @@ def buckets(
     order = order[np.lexsort((order, runs))]
     starts = np.flatnonzero(np.concatenate([[True], runs[1:] != runs[:-1], [True]])) if runs.size else np.zeros(1)
     return order.astype(np.int64), starts.astype(np.int64)
-
-
-def roots(parent: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Every node's root, by pointer jumping."""
-    while True:
-        up = parent[parent]
-        if np.array_equal(up, parent):
-            return parent
-        parent = up
 
 
 def verify(

@@ -79,7 +79,7 @@ def _report(manifest: Manifest, files: dict[str, Path]) -> str:
         for name, path in files.items():
             (Path(view) / name).parent.mkdir(parents=True, exist_ok=True)
             (Path(view) / name).symlink_to(path.resolve())
-        return report.render(Path(view), manifest)
+        return report.render(Path(view), manifest, local=False)
 
 
 def _shards(release: Release, withheld: frozenset[str]) -> dict[str, Path]:

@@ -1,0 +1,50 @@
+"""How both commands end on a user's fault, and how their tables print."""
+
+import pytest
+import typer
+
+from chimed.console import print_table, run
+
+
+def app_that_raises(error: Exception) -> typer.Typer:
+    app = typer.Typer(pretty_exceptions_enable=False)
+
+    @app.command()
+    def fail() -> None:
+        raise error
+
+    return app
+
+
+def ended(error: Exception, monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setattr("sys.argv", ["command"])
+    with pytest.raises(SystemExit) as end:
+        run(app_that_raises(error))
+    return int(end.value.code or 0)
+
+
+def test_a_missing_extra_is_one_line_that_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ended(ModuleNotFoundError("No module named 'torch.nn'", name="torch.nn"), monkeypatch) == 2
+    assert (
+        capsys.readouterr().err == "error: torch is not installed. It comes with pip install 'qilin-chimed[train]'.\n"
+    )
+
+
+def test_a_missing_module_of_our_own_is_no_users_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["command"])
+    with pytest.raises(ModuleNotFoundError):
+        run(app_that_raises(ModuleNotFoundError("No module named 'chimed.gone'", name="chimed.gone")))
+
+
+def test_a_missing_file_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert ended(FileNotFoundError(2, "No such file or directory", "notes.jsonl"), monkeypatch) == 6
+    assert capsys.readouterr().err == "error: notes.jsonl: No such file or directory.\n"
+
+
+def test_a_long_title_stays_on_one_line_and_text_of_records_is_no_markup(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table("a title that is longer than its table [bold]", ["n", "text"], [[12345, "[red]danger[/red] [姓名]"]])
+    first, *rest = capsys.readouterr().out.splitlines()
+    assert first == "a title that is longer than its table [bold]"
+    assert "12,345" in rest[3] and "[red]danger[/red] [姓名]" in rest[3]
