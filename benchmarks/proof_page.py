@@ -140,8 +140,8 @@ def write_page(work: Path, out: Path) -> None:
 Written by `make proof`; every figure below is computed by it. A model of {parameters:,} parameters with random weights
 goes through continued pre-training, supervised fine-tuning and preference optimisation on real text and is measured
 after each stage on text that it never saw. The five runs below trained for {minutes:.0f} minutes in sum, two at a time
-on two CPU cores ({plan["tokens_per_second"]:,} tokens/s each in CPT; other work may have shared the cores), which is as
-much as the planned time allowed. The claim is about directions between stages; nothing here says that such a model
+on two CPU cores ({plan["tokens_per_second"]:,} tokens/s each in CPT; other work may have shared the cores).
+The claim is about directions between stages; nothing here says that such a model
 knows medicine. A longer run (`--minutes`) trains on more tokens and asks more items.
 
 ## Data
