@@ -188,5 +188,4 @@ class DpoRow(Frozen):
     license: str
 
 
-PublishedRow = CptRow | SftRow | DpoRow
 ROW_MODELS: dict[Split, type[CptRow] | type[SftRow] | type[DpoRow]] = {"cpt": CptRow, "sft": SftRow, "dpo": DpoRow}

@@ -263,3 +263,29 @@ def test_a_recipe_sets_the_options_of_a_source(tmp_path: Path) -> None:
     wrong = recipe.with_options(recipe.load(), options={"hc3_chinese": {"answer": "human"}})
     with pytest.raises(UsageError, match="answers"):
         built(packaged.folder("sample"), tmp_path / "wrong", recipe=wrong)
+
+
+def test_a_stopped_build_is_not_continued_under_another_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Staged rows and half-written shards of one recipe must never reach a release of another."""
+    root = packaged.folder("sample")
+    human = recipe.with_options(recipe.load(), options={"hc3_chinese": {"answers": "human"}}, validation=0.3)
+    whole = built(root, tmp_path / "whole", recipe=recipe.load(), only=("hc3_chinese",))
+    with monkeypatch.context() as patch:
+        patch.setattr("chimed.build.complete", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            built(root, tmp_path / "out", recipe=human, only=("hc3_chinese",))
+    assert list((tmp_path / "out" / ".work").rglob("*.parquet"))
+    again = built(root, tmp_path / "out", recipe=recipe.load(), only=("hc3_chinese",))
+    assert sums(again.path) == sums(whole.path)
+    assert validate(again) == []
+
+
+def test_a_takedown_survives_a_stop_while_the_release_is_exchanged(tmp_path: Path) -> None:
+    root = upstream(tmp_path / "up")
+    gone = look(built(root, tmp_path / "out"), count=1)[0]["id"]
+    release = built(root, tmp_path / "out", exclude=(gone,))
+    aside = tmp_path / "out" / ".work" / "sft" / "ChiMed-SFT.old"
+    aside.parent.mkdir(parents=True)
+    release.path.replace(aside)
+    built(root, tmp_path / "out", "dpo")
+    assert built(root, tmp_path / "out").manifest.excluded == [gone]

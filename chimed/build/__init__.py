@@ -6,6 +6,7 @@ files → parse → staged texts → clean, mask, guard, quality → dedup, mixt
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -20,7 +21,7 @@ from chimed.build.lanes import Lane, Lanes, load
 from chimed.build.measure import source_entries
 from chimed.build.overlap import write_overlap
 from chimed.build.samples import write_samples
-from chimed.build.work import alone_in, code_version, versions
+from chimed.build.work import alone_in, code_of, code_version, versions
 from chimed.build.workers import Run, fitting, workers
 from chimed.complete import complete
 from chimed.engine import Engine
@@ -120,9 +121,12 @@ class _Build:
         return folder
 
     def _key(self, item: Input) -> str:
-        files = [(file.path, file.sha256) for file in self.files[item.source.name]]
+        """All that staged rows depend on: code (a plug-in's too), files, and what the recipe says of the source."""
+        name, recipe = item.source.name, self.order.recipe
+        files = [(file.path, file.sha256) for file in self.files[name]]
+        said = recipe.options.get(name), [table for table in recipe.source if table.get("name") == name]
         return staging.digest(
-            code_version(), self.split, item.source.name, repr(item.source.reader), files, self.order.limit
+            code_version(), code_of(item.source.parse), self.split, name, said, files, self.order.limit
         )
 
     def _parse(self) -> dict[str, Lane]:
@@ -190,12 +194,16 @@ class _Build:
         return frozenset(json.loads(found.read_text(encoding="utf-8")))
 
     def _excluded(self) -> list[str]:
-        """Taken-down rows: those named now and those that the release in this place already carries."""
-        earlier = self.order.out / RELEASE_NAMES[self.split]
-        carried = open_release(earlier).manifest.excluded if (earlier / MANIFEST).is_file() else []
-        return sorted({*self.order.exclude, *carried})
+        """Taken-down rows: those named now and those that the release in this place already carries.
+
+        A build that was stopped while it put the new release in its place has left the old one in the working folder.
+        """
+        places = (self.order.out / RELEASE_NAMES[self.split], write.set_aside(self._folder("release"), self.split))
+        carried = [open_release(place).manifest.excluded for place in places if (place / MANIFEST).is_file()]
+        return sorted({*self.order.exclude, *(name for names in carried for name in names)})
 
     def _write(self, lanes: Lanes, times: dict[str, int], steps: dict[str, Any], excluded: list[str]) -> Release:
+        shutil.rmtree(self.work / "release", ignore_errors=True)  # a stopped build may have had other settings
         folder, recipe = self._folder("release"), self.order.recipe
         files, counts = write.write_data(folder, lanes, self.split, times)
         ledger = write.accounts(lanes, counts)
@@ -212,7 +220,8 @@ class _Build:
         manifest = complete(folder, manifest)
         self._note(folder)
         staging.write_text(folder / MANIFEST, manifest.dumps())
-        write.replace_folder(folder, self.order.out / manifest.name)
+        write.replace_folder(folder, self.order.out / manifest.name, write.set_aside(folder, self.split))
+        shutil.rmtree(self.work)
         return open_release(self.order.out / manifest.name)
 
     def _said(self) -> dict[str, Any]:

@@ -67,6 +67,7 @@ def check(entry: Source, place: Path) -> dict[str, Any]:
     account.close()
     facts = {
         "files": [file for _, item in inputs for file in item.files],
+        "row_unit": entry.row_unit,
         "expected": entry.expected,
         "repairs": dict(Counter(account.repairs)),
     }

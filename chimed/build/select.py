@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,7 @@ def deduplicate(
     lanes.released = {int(alive[row]): name for row, name in found.released.items()}
     lanes.cluster[alive] = alive[found.cluster]
     lanes.similarity[alive] = found.similarity
-    return {"method": words.method} | asdict(settings) | {"saved_by_numbers": found.saved_by_numbers}
+    return {"method": words.method} | settings.describe() | {"saved_by_numbers": found.saved_by_numbers}
 
 
 def exclude(lanes: Lanes, names: Collection[str]) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import functools
 import hashlib
-import shutil
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -31,7 +32,9 @@ def alone_in(out: Path) -> Iterator[Path]:
         except BlockingIOError:
             raise ConflictError(f"{out}: another build is at work here. Wait for it, or name another --out.") from None
         yield work
-    shutil.rmtree(work, ignore_errors=True)
+    (work / "lock").unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # another split's stopped build lies there still
+        work.rmdir()
 
 
 @functools.cache
@@ -49,3 +52,9 @@ def code_version() -> str:
 def versions() -> dict[str, str]:
     """Versions that a manifest names."""
     return {"chimed": __version__} | {name: version(name) for name in LIBRARIES}
+
+
+def code_of(parse: Callable[..., object]) -> str:
+    """A hash of the module that a source's `parse` comes from, so that a changed plug-in is parsed anew."""
+    file = getattr(sys.modules.get(parse.__module__), "__file__", None)
+    return hashlib.blake2b(Path(file).read_bytes(), digest_size=12).hexdigest() if file else ""

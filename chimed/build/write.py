@@ -11,7 +11,7 @@ from chimed.build.lanes import LOST, TRAIN, VALIDATION, Lanes
 from chimed.ledger import Account
 from chimed.parquet import Shard, published_schema, write_one, write_shards
 from chimed.recipe import Dedup
-from chimed.records import REASONS, Split
+from chimed.records import REASONS, RELEASE_NAMES, Split
 from chimed.release import FileEntry
 
 PARTS = ((TRAIN, "train"), (VALIDATION, "validation"))
@@ -85,9 +85,13 @@ def accounts(lanes: Lanes, counts: dict[str, dict[str, int]]) -> list[Account]:
     return result
 
 
-def replace_folder(fresh: Path, target: Path) -> None:
-    """Put a finished folder in the place of an older one."""
-    old = fresh.with_name(f"{target.name}.old")
+def set_aside(fresh: Path, split: Split) -> Path:
+    """Where the older release lies while the fresh one takes its place."""
+    return fresh.with_name(f"{RELEASE_NAMES[split]}.old")
+
+
+def replace_folder(fresh: Path, target: Path, old: Path) -> None:
+    """Put a finished folder in the place of an older one, which is set aside and then removed."""
     shutil.rmtree(old, ignore_errors=True)
     if target.exists():
         target.replace(old)

@@ -67,7 +67,7 @@ def check(
         return print_json(result)
     print_table(
         f"{source}: {', '.join(result['files'])}",
-        ["read", "kept", "records"],
+        [f"{result['row_unit']}s read", "kept", "records"],
         [[result["read"], result["kept"], result["records"]]],
     )
     if result["lost"]:
