@@ -14,7 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from chimed.records import Split
@@ -82,9 +85,6 @@ def sha256_of(path: Path) -> str:
 
 def _content(array: pa.Array, digest: Any) -> None:
     """Feed the values of an array to a digest: list and text lengths, then bytes, depth first."""
-    import numpy as np
-    import pyarrow.compute as pc
-
     if pa.types.is_struct(array.type):
         for child in array.flatten():
             _content(child, digest)
@@ -131,34 +131,29 @@ def _groups(batches: Iterable[pa.RecordBatch], schema: pa.Schema, limit: int) ->
     held: list[pa.RecordBatch] = []
     size = 0
     for batch in batches:
-        weights = _row_bytes(batch)
-        start = 0
-        for row, weight in enumerate(weights):
-            size += weight
-            if size >= limit:
-                held.append(batch.slice(start, row + 1 - start))
-                yield pa.Table.from_batches(held).cast(schema), size
-                held, size, start = [], 0, row + 1
+        filled = np.cumsum(_row_bytes(batch))
+        start = before = 0
+        while (end := int(np.searchsorted(filled, limit - size + before))) < batch.num_rows:
+            held.append(batch.slice(start, end + 1 - start))
+            size += int(filled[end]) - before
+            yield pa.Table.from_batches(held).cast(schema), size
+            held, size, start, before = [], 0, end + 1, int(filled[end])
         if start < batch.num_rows:
             held.append(batch.slice(start))
+            size += int(filled[-1]) - before
     if held:
         yield pa.Table.from_batches(held).cast(schema), size
 
 
-def _row_bytes(batch: pa.RecordBatch) -> list[int]:
+def _row_bytes(batch: pa.RecordBatch) -> npt.NDArray[np.int64]:
     """Bytes of text per row: all string leaves, in whatever nesting."""
-    import numpy as np
-
     total = np.full(batch.num_rows, 16, dtype=np.int64)
     for column in batch.columns:
         total += _leaf_bytes(column)
-    return total.tolist()
+    return total
 
 
 def _leaf_bytes(array: pa.Array) -> Any:
-    import numpy as np
-    import pyarrow.compute as pc
-
     if pa.types.is_string(array.type) or pa.types.is_large_string(array.type) or pa.types.is_binary(array.type):
         return pc.fill_null(pc.binary_length(array), 0).to_numpy(zero_copy_only=False).astype(np.int64)
     if pa.types.is_struct(array.type):

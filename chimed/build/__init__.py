@@ -14,13 +14,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from chimed import clean, evalsets, guard, quality, staging
-from chimed.build import parse, passages, select, transform, write
+from chimed import clean, quality, staging
+from chimed.build import passages, select, transform, write
+from chimed.build.checked import Checked, index_of
 from chimed.build.inputs import Input, chosen, find, known_sources
 from chimed.build.lanes import Lane, Lanes, load
 from chimed.build.measure import source_entries
 from chimed.build.overlap import write_overlap
 from chimed.build.samples import write_samples
+from chimed.build.stage import stage_source
 from chimed.build.work import alone_in, code_of, code_version, versions
 from chimed.build.workers import Run, fitting, workers
 from chimed.complete import complete
@@ -74,15 +76,18 @@ def build(order: Order) -> tuple[list[Release], list[str]]:
     refuse_faults(((i.source, i.folder, i.files) for _, inputs in plans for i in inputs), order.root)
     total = sum(item.bytes() for _, inputs in plans for item in inputs)
     with alone_in(order.out) as work, workers(order.workers or fitting(total), order.engine) as run:
-        releases = [_Build(order, split, inputs, work, run).release() for split, inputs in plans if inputs]
+        checked = index_of(order.evals, order.recipe.guard.action, work / "guard")
+        releases = [_Build(order, split, inputs, work, run, checked).release() for split, inputs in plans if inputs]
+        shutil.rmtree(work / "guard", ignore_errors=True)
     return releases, sorted(absent)
 
 
 class _Build:
     """One split on its way; the methods stand in the order in which they run."""
 
-    def __init__(self, order: Order, split: Split, inputs: list[Input], work: Path, run: Run) -> None:
+    def __init__(self, order: Order, split: Split, inputs: list[Input], work: Path, run: Run, checked: Checked) -> None:
         self.order, self.split, self.inputs, self.run = order, split, self._ranked(order.recipe, inputs), run
+        self.index, self.guarded = checked
         self.work = work / split
         self.started = time.monotonic()
         self.files = {item.source.name: item.upstream_files() for item in self.inputs}
@@ -99,7 +104,7 @@ class _Build:
     def release(self) -> Release:
         recipe = self.order.recipe
         read = self._parse()
-        lanes, guarded = self._transform(read)
+        lanes = self._transform(read)
         facts = select.deduplicate(
             lanes, recipe.dedup, self._folder("dedup"), self.against, self.order.engine, self.order.report
         )
@@ -111,7 +116,7 @@ class _Build:
         return self._write(
             lanes,
             times,
-            {"dedup": facts, "passages": repeated, "guard": guarded, "boilerplate": self.boilerplate},
+            {"dedup": facts, "passages": repeated, "guard": self.guarded, "boilerplate": self.boilerplate},
             excluded,
         )
 
@@ -141,9 +146,9 @@ class _Build:
             lanes[name] = Lane(_source_of(self.inputs, name), read, staging.parts_in(out))
         return lanes
 
-    def _transform(self, lanes: dict[str, Lane]) -> tuple[Lanes, dict[str, Any]]:
+    def _transform(self, lanes: dict[str, Lane]) -> Lanes:
         """Run the text steps on every part; the lanes then point at the transformed parts."""
-        settings, checked = self._settings()
+        settings = self._settings()
         calls, after = [], {}
         for item in self.inputs:
             lane = lanes[item.source.name]
@@ -158,27 +163,13 @@ class _Build:
             calls += [(part, folder / part.name, words) for part in lane.parts]
         for number, _ in enumerate(self.run(transform.transform_part, calls), start=1):
             self.order.report(number, len(calls), f"{self.split}: clean, mask, guard")
-        return load([replace(lanes[item.source.name], parts=after[item.source.name]) for item in self.inputs]), checked
+        return load([replace(lanes[item.source.name], parts=after[item.source.name]) for item in self.inputs])
 
-    def _settings(self) -> tuple[transform.Settings, dict[str, Any]]:
+    def _settings(self) -> transform.Settings:
         recipe = self.order.recipe
         steps = tuple(clean.STEPS) if recipe.clean.steps is None else recipe.clean.steps
         actions = tuple(sorted((k, v) for k, v in (quality.DEFAULTS | recipe.quality).items() if v != "off"))
-        index, checked = self._index()
-        return transform.Settings(steps, recipe.mask, recipe.guard.action, index, actions), checked
-
-    def _index(self) -> tuple[Path | None, dict[str, Any]]:
-        """The guard's index of the evaluation sets that are here, and what the manifest says of them."""
-        action = self.order.recipe.guard.action
-        folder = self.order.evals
-        if action == "off" or folder is None or not folder.is_dir():
-            return None, {"action": action, "sets": {}, "checked": False}
-        items = list(evalsets.read_items(folder))
-        sets = {name: sum(item.set == name for item in items) for name in sorted({item.set for item in items})}
-        index = guard.Index.build(items)
-        place = self._folder("guard") / f"{index.digest()}.index"
-        index.save(place)
-        return place, {"action": action, "sets": sets, "checked": True, "index": index.digest()}
+        return transform.Settings(steps, recipe.mask, recipe.guard.action, self.index, actions)
 
     def _boilerplate(self, lane: Lane) -> frozenset[str]:
         """Sentences that a source repeats under its texts, found by repeat count over all of it."""
@@ -241,7 +232,7 @@ class _Build:
 
 
 def _stage(item: Input, split: Split, out: Path, limit: int | None) -> tuple[str, int, Path]:
-    return item.source.name, parse.stage_source(item.source, split, item.folder, item.files, out, limit), out
+    return item.source.name, stage_source(item.source, split, item.folder, item.files, out, limit), out
 
 
 def _source_of(inputs: Sequence[Input], name: str) -> Any:

@@ -43,8 +43,16 @@ class Lane:
 
     def id(self, row: int) -> str:
         """Address of a row: source, hash of the upstream row, and a counter where identical rows were read before."""
-        again = int(self.repeat[row])
-        return f"{self.source.name}:{int(self.hashes[row]):016x}" + (f"-{again}" if again else "")
+        return self.ids(np.array([row]))[0]
+
+    def ids(self, rows: npt.NDArray[np.int64]) -> list[str]:
+        """Addresses of many rows."""
+        digits = self.hashes[rows].astype(">u8").tobytes().hex()
+        head = f"{self.source.name}:"
+        ids = [head + digits[at : at + 16] for at in range(0, len(digits), 16)]
+        for place in np.flatnonzero(self.repeat[rows]):
+            ids[place] += f"-{self.repeat[rows[place]]}"
+        return ids
 
 
 @dataclass
@@ -92,7 +100,7 @@ class Lanes:
             start = lane.start
             for part in staging.read_parts(lane.parts, ["texts"]):
                 live = np.flatnonzero(self.fate[start : start + part.num_rows] == TRAIN)
-                ids = [lane.id(start - lane.start + int(row)) for row in live]
+                ids = lane.ids(start - lane.start + live)
                 joined = joined_texts(part.column("texts").take(pa.array(live)))
                 batch = pa.RecordBatch.from_arrays([pa.array(ids, pa.string()), joined], ["id", "text"])
                 yield from (batch.slice(i, batch_rows) for i in range(0, batch.num_rows, batch_rows))

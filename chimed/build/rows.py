@@ -74,8 +74,8 @@ def _training_columns(split: Split, texts: pa.ListArray, roles: pa.StringArray) 
     if split == "cpt":
         return {"text": texts.flatten()}
     if split == "sft":
-        turns = np.array([code.count("u") for code in roles.to_pylist()])
-        return {"messages": _messages(texts, roles), "rounds": pa.array(np.where(turns == 1, "single", "multi"))}
+        one = pc.equal(pc.count_substring(roles, "u"), 1)
+        return {"messages": _messages(texts, roles), "rounds": pc.if_else(one, "single", "multi")}
     rows = [publish(split, t, r) for t, r in zip(texts.to_pylist(), roles.to_pylist(), strict=True)]
     return {name: pa.array([row[name] for row in rows], published_schema(split).field(name).type) for name in rows[0]}
 
@@ -87,9 +87,9 @@ def published(lanes: Lanes, lane: Lane, split: Split, fate: int, times: int = 1)
         for part, numbers in _parts(
             lane, _fates(lanes, lane), (fate,), ["texts", "roles", "kind", "domain", "license"]
         ):
-            ids = [lane.id(int(n)) + (f"#{copy}" if copy > 1 else "") for n in numbers]
+            ids = lane.ids(numbers) if copy == 1 else [f"{name}#{copy}" for name in lane.ids(numbers)]
             columns = _training_columns(split, part.column("texts"), part.column("roles"))
-            columns |= {"id": pa.array(ids), "source": pa.array([lane.source.name] * len(ids))}
+            columns |= {"id": pa.array(ids), "source": pa.repeat(lane.source.name, len(ids))}
             columns |= {name: part.column(name) for name in ("kind", "domain", "license")}
             yield pa.RecordBatch.from_arrays(
                 [columns[name].cast(schema.field(name).type) for name in schema.names], schema=schema
@@ -117,7 +117,7 @@ def origins(lanes: Lanes) -> Iterator[pa.RecordBatch]:
     for lane in lanes.lanes:
         for fate, name in ((TRAIN, "train"), (VALIDATION, "validation")):
             for part, numbers in _parts(lane, _fates(lanes, lane), (fate,), [*_KEPT, *_DONE]):
-                ids = [lane.id(int(number)) for number in numbers]
+                ids = lane.ids(numbers)
                 made = {
                     "id": ids,
                     "source": [lane.source.name] * len(ids),

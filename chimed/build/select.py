@@ -41,7 +41,8 @@ def exclude(lanes: Lanes, names: Collection[str]) -> None:
         return
     for lane in lanes.lanes:
         sha1 = [cell for part in staging.read_parts(lane.parts, ["text_sha1"]) for cell in part.column(0).to_pylist()]
-        hit = [i for i in range(len(lane)) if sha1[i] in wanted or lane.id(i) in wanted]
+        ids = lane.ids(np.arange(len(lane)))
+        hit = [i for i in range(len(lane)) if sha1[i] in wanted or ids[i] in wanted]
         rows = lane.start + np.array(hit, np.int64)
         lanes.lose(rows[lanes.fate[rows] == TRAIN], "excluded")
 
