@@ -150,6 +150,27 @@ def _datatrove() -> Remove:
     return remove
 
 
+def _text_dedup() -> Remove:
+    from datasets import Dataset, disable_progress_bars, load_from_disk
+    from text_dedup import minhash
+
+    disable_progress_bars()
+    minhash.logger.disabled = True
+
+    def remove(texts: list[str]) -> list[int]:
+        with tempfile.TemporaryDirectory() as place:
+            # It splits at what is no letter, and Chinese has no spaces: a word is a character here too.
+            rows = {"row": list(range(len(texts))), "text": [" ".join(text) for text in texts]}
+            Dataset.from_dict(rows).save_to_disk(f"{place}/in")
+            said = f"--path {place}/in --local --output {place}/out --column text --batch_size 10000 --num_proc 1"
+            said += f" --ngram {GRAM} --min_length 1 --threshold 0.8 --num_perm 128"
+            minhash.main(said.split(), standalone_mode=False)
+            kept = set(load_from_disk(f"{place}/out")["row"])
+        return [row for row in range(len(texts)) if row not in kept]
+
+    return remove
+
+
 TOOLS: dict[str, Callable[[], Remove]] = {
     "chimed": lambda: _ours("default", "ignore"),
     "chimed numbers=same": lambda: _ours("default", "same"),
@@ -159,6 +180,7 @@ TOOLS: dict[str, Callable[[], Remove]] = {
     "rensa": _rensa,
     "daft minhash": _daft,
     "datatrove": _datatrove,
+    "text-dedup": _text_dedup,
 }
 
 

@@ -35,14 +35,14 @@ def run(application: typer.Typer) -> None:
         extra = EXTRAS[missing]
         typer.echo(f"error: {missing} is not installed. It comes with pip install 'qilin-chimed[{extra}]'.", err=True)
         sys.exit(UsageError.exit_code)
+    except BrokenPipeError:
+        os._exit(0)
     except (PermissionError, FileNotFoundError, NotADirectoryError, IsADirectoryError, FileExistsError) as error:
         typer.echo(f"error: {error.filename}: {error.strerror}.", err=True)
         sys.exit(DataError.exit_code)
     except OSError as error:
         typer.echo(f"error: {error.filename or 'disk'}: {error.strerror or error}.", err=True)
         sys.exit(DataError.exit_code)
-    except BrokenPipeError:
-        os._exit(0)
     except KeyboardInterrupt:
         typer.echo("stopped. Run the same command again: finished work is kept.", err=True)
         sys.exit(130)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chimed import staging
-from chimed.build.stage import stage_source
+from chimed.build.stage import stage_source, watched
 from chimed.source import load
 
 WORDS = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=30).filter(str.strip)
@@ -64,3 +65,14 @@ def test_parts_that_are_there_are_not_written_again(tmp_path: Path) -> None:
     stage_source(load("belle_train_2m"), "sft", tmp_path, ["train_2M_CN.json"], out, None)
     assert part.stat().st_mtime_ns == before
     assert (out / "done").read_text(encoding="utf-8") == "1"
+
+
+def test_reading_is_reported_while_it_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "belle").mkdir()
+    (tmp_path / "belle" / "000000.arrow").touch()
+    seen: list[tuple[int, int, str]] = []
+    with watched(tmp_path, 2 * staging.PART_WEIGHT, "sft: read", lambda *told: seen.append(told)):
+        until = time.monotonic() + 10
+        while not seen and time.monotonic() < until:
+            time.sleep(0.05)
+    assert seen[0] == (staging.PART_WEIGHT, 2 * staging.PART_WEIGHT, "sft: read")

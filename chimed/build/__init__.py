@@ -22,7 +22,7 @@ from chimed.build.lanes import Lane, Lanes, load
 from chimed.build.measure import source_entries
 from chimed.build.overlap import write_overlap
 from chimed.build.samples import write_samples
-from chimed.build.stage import stage_source
+from chimed.build.stage import stage_source, watched
 from chimed.build.work import alone_in, code_of, code_version, versions
 from chimed.build.workers import Run, fitting, workers
 from chimed.complete import complete
@@ -141,9 +141,10 @@ class _Build:
             out = self._folder("parse") / f"{item.source.name}-{self._key(item)}"
             calls.append((item, self.split, out, self.order.limit))
         lanes = {}
-        for number, (name, read, out) in enumerate(self.run(_stage, calls), start=1):
-            self.order.report(number, len(calls), f"{self.split}: read {name}")
-            lanes[name] = Lane(_source_of(self.inputs, name), read, staging.parts_in(out))
+        size = sum(item.bytes() for item in self.inputs)
+        with watched(self._folder("parse"), size, f"{self.split}: read", self.order.report):
+            for name, read, out in self.run(_stage, calls):
+                lanes[name] = Lane(_source_of(self.inputs, name), read, staging.parts_in(out))
         return lanes
 
     def _transform(self, lanes: dict[str, Lane]) -> Lanes:

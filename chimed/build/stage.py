@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence, Sized
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -119,3 +121,22 @@ def stage_source(source: Source, split: Split, folder: Path, files: Sequence[str
         cells.clear()
     staging.write_text(done, str(read))
     return read
+
+
+@contextmanager
+def watched(folder: Path, size: int, words: str, report: Callable[..., None]) -> Iterator[None]:
+    """Report bytes read of `size`, twice a second, by the parts in `folder`: whoever writes them, a cluster too."""
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.wait(0.5):
+            parts = sum(1 for _ in folder.glob("*/[0-9]*.arrow"))
+            report(min(parts * staging.PART_WEIGHT, size), size, words)
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
