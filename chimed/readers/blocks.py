@@ -8,33 +8,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chimed.readers import files as on_disk
-from chimed.readers.files import MAX_RAW, MAX_ROW, Line, Patterns
+from chimed.readers.files import MAX_RAW, MAX_ROW, FileReader, Line
 from chimed.source import BadRow, Row
 
 
 @dataclass(frozen=True, slots=True)
-class Blocks:
+class Blocks(FileReader):
     """Every block is a row; its value is the text from its opening line to the next one. UTF-8."""
 
-    files: Patterns
     opens: str
 
-    def find(self, folder: Path) -> list[str]:
-        """Files of this source in `folder`."""
-        return on_disk.find(folder, self.files)
-
-    def faults(self, folder: Path, files: Sequence[str], root: Path | None = None) -> list[str]:
-        """Files that cannot be read at all or hold no block in their first lines, in words."""
-        return [fault for file in files if (fault := self._fault(folder, file, root))]
-
-    def _fault(self, folder: Path, file: str, root: Path | None) -> str | None:
-        if fault := on_disk.fault_of(folder, file, root):
-            return fault
-        with open(folder / file, "rb") as opened:
+    def _misfit(self, path: Path) -> str | None:
+        with open(path, "rb") as opened:
             head = opened.read(2**20)
         if re.search(rb"(?m)" + self.opens.encode(), head):
             return None
-        return f"{file}: no line of the form {self.opens}. This is another file, or another layout."
+        return f"no line of the form {self.opens}. This is another file, or another layout."
 
     def read(self, folder: Path, files: Sequence[str]) -> Iterator[Row | BadRow]:
         """Blocks in order; text before the first opening line is one row of wrong shape."""

@@ -8,38 +8,27 @@ from itertools import islice
 from pathlib import Path
 
 from chimed.readers import files as on_disk
-from chimed.readers.files import Line, Patterns
+from chimed.readers.files import FileReader, Line
 from chimed.source import BadRow, Row
 
 SAMPLE = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Columns:
+class Columns(FileReader):
     """Rows of a tab-separated file as lists of cells; blank lines are passed over, the header is told by one cell.
 
     `widths` are the numbers of columns a file may have: that of its header, or of most of its first lines.
     `header` is (index of a column, its name in the header).
     """
 
-    files: Patterns
     widths: tuple[int, ...]
     headers: tuple[tuple[int, str], ...]
 
-    def find(self, folder: Path) -> list[str]:
-        """Files of this source in `folder`."""
-        return on_disk.find(folder, self.files)
-
-    def faults(self, folder: Path, files: Sequence[str], root: Path | None = None) -> list[str]:
-        """Files that cannot be read at all or whose first lines have other columns, in words."""
-        return [fault for file in files if (fault := self._fault(folder, file, root))]
-
-    def _fault(self, folder: Path, file: str, root: Path | None) -> str | None:
-        if fault := on_disk.fault_of(folder, file, root):
-            return fault
-        if any(_width(line) in self.widths for line in self._first(folder / file)):
+    def _misfit(self, path: Path) -> str | None:
+        if any(_width(line) in self.widths for line in self._first(path)):
             return None
-        return f"{file}: no known layout. Its first lines have none of {self.widths} tab-separated columns."
+        return f"no known layout. Its first lines have none of {self.widths} tab-separated columns."
 
     def read(self, folder: Path, files: Sequence[str]) -> Iterator[Row | BadRow]:
         """Rows in the order of files and lines; another number of columns is `wrong_columns`."""

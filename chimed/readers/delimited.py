@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
 
-from chimed.readers import files as on_disk
 from chimed.readers.csv_text import Bad, decide, text_lines
-from chimed.readers.files import MAX_RAW, MAX_ROW, Patterns
+from chimed.readers.files import MAX_RAW, MAX_ROW, FileReader
 from chimed.source import BadRow, Row
 
 MAX_WAIT = 8
@@ -28,34 +27,23 @@ Record = tuple[list[str], list[str], str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Delimited:
+class Delimited(FileReader):
     """Rows of csv or tsv files, as dictionaries by the names in the header.
 
     `encodings` are tried in order, per file; `columns` are sets of names of which the header must hold one. Columns
     without a name come under their number ("16").
     """
 
-    files: Patterns
     columns: tuple[frozenset[str], ...]
     encodings: tuple[str, ...] = ("utf-8",)
     delimiter: str = ","
 
-    def find(self, folder: Path) -> list[str]:
-        """Files of this source in `folder`."""
-        return on_disk.find(folder, self.files)
-
-    def faults(self, folder: Path, files: Sequence[str], root: Path | None = None) -> list[str]:
-        """Files that cannot be read at all or have other columns, in words."""
-        return [fault for file in files if (fault := self._fault(folder, file, root))]
-
-    def _fault(self, folder: Path, file: str, root: Path | None) -> str | None:
-        if fault := on_disk.fault_of(folder, file, root):
-            return fault
-        header = names_of(next(self._records(folder / file), NOTHING)[0])
+    def _misfit(self, path: Path) -> str | None:
+        header = names_of(next(self._records(path), NOTHING)[0])
         if any(names <= set(header) for names in self.columns):
             return None
         known = " or ".join(",".join(sorted(names)) for names in self.columns)
-        return f"{file}: no known layout. The header reads {','.join(header)[:200]!r}; known are {known}."
+        return f"no known layout. The header reads {','.join(header)[:200]!r}; known are {known}."
 
     def read(self, folder: Path, files: Sequence[str]) -> Iterator[Row | BadRow]:
         """Rows in the order of files and records; another number of columns is `wrong_columns`."""

@@ -9,7 +9,7 @@ import stat
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, ClassVar, NamedTuple
 
 MAX_ROW = 64 * 2**20
 """Bytes of the longest row that is taken; a longer one is lost as `wrong_shape`."""
@@ -106,6 +106,31 @@ def _fault_of_head(file: str, head: bytes, binary: bytes | None) -> str | None:
     if _PAGE.match(head):
         return f"{file}: a web page (a login or error page was saved). Download the file again."
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class FileReader:
+    """What readers of files share: `files` by their patterns, and which of those cannot be read."""
+
+    files: Patterns
+    _begins: ClassVar[bytes | None] = None  # how a file begins that is no text and yet welcome
+
+    def find(self, folder: Path) -> list[str]:
+        """Files of this source in `folder`."""
+        return find(folder, self.files)
+
+    def faults(self, folder: Path, files: Sequence[str], root: Path | None = None) -> list[str]:
+        """Files that cannot be read at all or have another layout, in words."""
+        found = []
+        for file in files:
+            fault = fault_of(folder, file, root, binary=self._begins)
+            misfit = None if fault else self._misfit(folder / file)
+            found += [fault] if fault else [f"{file}: {misfit}"] if misfit else []
+        return found
+
+    def _misfit(self, path: Path) -> str | None:
+        """Why a file that can be read is none of this reader's, in words; None where it is."""
+        return None
 
 
 class Line(NamedTuple):

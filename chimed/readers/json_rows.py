@@ -12,7 +12,7 @@ from typing import Any, Literal
 import orjson
 
 from chimed.readers import files as on_disk
-from chimed.readers.files import MAX_RAW, MAX_ROW, Patterns
+from chimed.readers.files import MAX_RAW, MAX_ROW, FileReader
 from chimed.readers.json_array import Elements, Piece, fault_of_bytes, parses
 from chimed.readers.json_window import LOOK, Window
 from chimed.source import BadRow, Row
@@ -22,7 +22,7 @@ SAMPLE = 100
 
 
 @dataclass(frozen=True, slots=True)
-class JsonRows:
+class JsonRows(FileReader):
     """Rows of JSON files: the elements of an array, the lines of JSON Lines, or one object.
 
     `layouts` are sets of fields; a file none of whose first well-formed rows has all fields of one set is refused
@@ -30,18 +30,9 @@ class JsonRows:
     as `{"group": row}`, to any depth. `refused` are fields that tell a layout which is refused, with the words why.
     """
 
-    files: Patterns
     layouts: tuple[frozenset[str], ...] = ()
     nested: bool = False
     refused: tuple[tuple[frozenset[str], str], ...] = ()
-
-    def find(self, folder: Path) -> list[str]:
-        """Files of this source in `folder`."""
-        return on_disk.find(folder, self.files)
-
-    def faults(self, folder: Path, files: Sequence[str], root: Path | None = None) -> list[str]:
-        """Files that cannot be read at all or have none of the layouts, in words."""
-        return [fault for file in files if (fault := self._fault(folder, file, root))]
 
     def read(self, folder: Path, files: Sequence[str]) -> Iterator[Row | BadRow]:
         """Rows in the order of files and of their text."""
@@ -58,21 +49,19 @@ class JsonRows:
             return piece[0].rstrip(b"\r")
         raise LookupError(f"{file} has no row {position}")
 
-    def _fault(self, folder: Path, file: str, root: Path | None) -> str | None:
-        if fault := on_disk.fault_of(folder, file, root):
-            return fault
-        first = first_byte(folder / file)
-        if first not in b"[{" and not _has_object(folder / file):
-            return f"{file}: not JSON (it begins with {first!r}). Put the file of this source there."
-        values = [value for _, value, fault, _ in islice(self._pieces(folder / file), SAMPLE) if not fault]
+    def _misfit(self, path: Path) -> str | None:
+        first = first_byte(path)
+        if first not in b"[{" and not _has_object(path):
+            return f"not JSON (it begins with {first!r}). Put the file of this source there."
+        values = [value for _, value, fault, _ in islice(self._pieces(path), SAMPLE) if not fault]
         for fields, words in self.refused:
             if any(isinstance(value, dict) and fields <= value.keys() for value in values):
-                return f"{file}: {words}"
+                return words
         if not values or not self.layouts or any(self._known(value) for value in values):
             return None
         came = ", ".join(values[0]) if isinstance(values[0], dict) else type(values[0]).__name__
         known = " or ".join("{" + ", ".join(sorted(fields)) + "}" for fields in self.layouts)
-        return f"{file}: no known layout. The first row has {came[:200]}; known are {known}."
+        return f"no known layout. The first row has {came[:200]}; known are {known}."
 
     def _known(self, value: Any) -> bool:
         if self.nested and isinstance(value, dict) and len(value) == 1:

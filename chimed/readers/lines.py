@@ -7,24 +7,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chimed.readers import files as on_disk
-from chimed.readers.files import Patterns
+from chimed.readers.files import FileReader
 from chimed.source import BadRow, Row
 
 
 @dataclass(frozen=True, slots=True)
-class TextLines:
-    """Every non-empty line of UTF-8 text is a row; its value is the line without its end."""
+class _Text(FileReader):
+    """Files of running text but for those named in `leave_out`."""
 
-    files: Patterns
     leave_out: tuple[str, ...] = ()
 
     def find(self, folder: Path) -> list[str]:
         """Files of this source in `folder`."""
         return on_disk.find(folder, self.files, self.leave_out)
 
-    def faults(self, folder: Path, files: Sequence[str], root: Path | None = None) -> list[str]:
-        """Files that cannot be read at all, in words."""
-        return [fault for file in files if (fault := on_disk.fault_of(folder, file, root))]
+
+@dataclass(frozen=True, slots=True)
+class TextLines(_Text):
+    """Every non-empty line of UTF-8 text is a row; its value is the line without its end."""
 
     def read(self, folder: Path, files: Sequence[str]) -> Iterator[Row | BadRow]:
         """Rows in the order of files and lines."""
@@ -41,20 +41,10 @@ class TextLines:
 
 
 @dataclass(frozen=True, slots=True)
-class Passages:
+class Passages(_Text):
     """Lines of a book, stripped and joined up to `limit` characters, greedily: no line is cut, no two books mixed."""
 
-    files: Patterns
     limit: int = 2048
-    leave_out: tuple[str, ...] = ()
-
-    def find(self, folder: Path) -> list[str]:
-        """Files of this source in `folder`."""
-        return on_disk.find(folder, self.files, self.leave_out)
-
-    def faults(self, folder: Path, files: Sequence[str], root: Path | None = None) -> list[str]:
-        """Files that cannot be read at all, in words."""
-        return [fault for file in files if (fault := on_disk.fault_of(folder, file, root))]
 
     def read(self, folder: Path, files: Sequence[str]) -> Iterator[Row | BadRow]:
         """Passages; `rows` says of how many lines."""

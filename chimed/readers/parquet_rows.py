@@ -5,45 +5,34 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import orjson
 
-from chimed.readers import files as on_disk
-from chimed.readers.files import Patterns
+from chimed.readers.files import FileReader
 from chimed.source import BadRow, Row
 
 BATCH = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class ParquetRows:
+class ParquetRows(FileReader):
     """Rows of Parquet files as dictionaries; `columns` are those that every file must have, and all that is read."""
 
-    files: Patterns
     columns: frozenset[str]
 
-    def find(self, folder: Path) -> list[str]:
-        """Files of this source in `folder`."""
-        return on_disk.find(folder, self.files)
+    _begins: ClassVar[bytes | None] = b"PAR1"
 
-    def faults(self, folder: Path, files: Sequence[str], root: Path | None = None) -> list[str]:
-        """Files that are no Parquet or lack a column, in words."""
-        return [fault for file in files if (fault := self._fault(folder, file, root))]
-
-    def _fault(self, folder: Path, file: str, root: Path | None) -> str | None:
+    def _misfit(self, path: Path) -> str | None:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        fault = on_disk.fault_of(folder, file, root, binary=b"PAR1")
-        if fault:
-            return fault
         try:
-            names = set(pq.read_schema(folder / file).names)
+            names = set(pq.read_schema(path).names)
         except (pa.ArrowException, OSError) as error:
-            return f"{file}: not a sound Parquet file ({str(error).splitlines()[0]}). Write it again."
+            return f"not a sound Parquet file ({str(error).splitlines()[0]}). Write it again."
         missing = ", ".join(sorted(self.columns - names))
-        return f"{file}: no column {missing}; it has {', '.join(sorted(names))}." if missing else None
+        return f"no column {missing}; it has {', '.join(sorted(names))}." if missing else None
 
     def read(self, folder: Path, files: Sequence[str]) -> Iterator[Row | BadRow]:
         """Rows in the order of files and rows."""

@@ -8,44 +8,35 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import orjson
 
 from chimed.readers import files as on_disk
-from chimed.readers.files import Patterns
+from chimed.readers.files import FileReader
 from chimed.source import BadRow, Row
 
 MAX_UNPACKED = 2**30
 
 
 @dataclass(frozen=True, slots=True)
-class Workbook:
+class Workbook(FileReader):
     """Rows of .xlsx files as dictionaries by the names in the first row; an empty cell is an empty string."""
 
-    files: Patterns
     columns: tuple[frozenset[str], ...]
 
-    def find(self, folder: Path) -> list[str]:
-        """Files of this source in `folder`."""
-        return on_disk.find(folder, self.files)
+    _begins: ClassVar[bytes | None] = on_disk.ZIP
 
-    def faults(self, folder: Path, files: Sequence[str], root: Path | None = None) -> list[str]:
-        """Files that cannot be read at all, are no workbooks or have other columns, in words."""
-        return [fault for file in files if (fault := self._fault(folder, file, root))]
-
-    def _fault(self, folder: Path, file: str, root: Path | None) -> str | None:
-        if fault := on_disk.fault_of(folder, file, root, binary=on_disk.ZIP):
-            return fault
-        if words := _not_a_workbook(folder / file):
-            return f"{file}: {words}"
+    def _misfit(self, path: Path) -> str | None:
+        if words := _not_a_workbook(path):
+            return words
         try:
-            header = {str(name).strip() for name in next(_sheet(folder / file), ())}
+            header = {str(name).strip() for name in next(_sheet(path), ())}
         except (KeyError, ValueError, IndexError, SyntaxError, TypeError) as error:
-            return f"{file}: a damaged workbook ({error}). Save it as csv in UTF-8."
+            return f"a damaged workbook ({error}). Save it as csv in UTF-8."
         if any(names <= header for names in self.columns):
             return None
-        return f"{file}: no known layout. The first row has {', '.join(sorted(header))[:200]}."
+        return f"no known layout. The first row has {', '.join(sorted(header))[:200]}."
 
     def read(self, folder: Path, files: Sequence[str]) -> Iterator[Row | BadRow]:
         """Rows in the order of files and sheet rows; empty sheet rows are passed over."""
