@@ -46,12 +46,13 @@ class Grown(Generic[N]):
     """A file that grows by arrays. It is read in pieces: a mapping would count into memory by whole neighbourhoods."""
 
     def __init__(self, path: Path, kind: type[N]) -> None:
-        self.kind, self.size = np.dtype(kind), 0
+        self.kind, self.size, self._buffered = np.dtype(kind), 0, False
         self._file = open(path, "w+b")  # noqa: SIM115 - closed by close()
 
     def append(self, values: npt.NDArray[N]) -> None:
         """Add the bytes of an array."""
         self._file.write(np.ascontiguousarray(values).data)
+        self._buffered = True
         self.size += values.size
 
     def read(self, start: int, count: int) -> npt.NDArray[N]:
@@ -76,12 +77,16 @@ class Grown(Generic[N]):
             return np.asarray(np.memmap(self._file, self.kind, "r")), spans
         out = np.empty(total, self.kind)
         now = np.stack([ends - (spans[:, 1] - spans[:, 0]), ends], axis=1)
-        for (start, _), (begin, end) in zip(spans.tolist(), now.tolist(), strict=True):
-            self._into(out[begin:end], start)
+        cuts = np.flatnonzero(spans[1:, 0] != spans[:-1, 1]) + 1  # neighbours in the file are read at once
+        for low, high in zip([0, *cuts.tolist()], [*cuts.tolist(), len(spans)], strict=True):
+            if low < high:
+                self._into(out[now[low, 0] : now[high - 1, 1]], int(spans[low, 0]))
         return out, now
 
     def _into(self, out: npt.NDArray[N], start: int) -> None:
-        self._file.flush()
+        if self._buffered:
+            self._file.flush()
+            self._buffered = False
         view, place = out.view(np.uint8).data, start * self.kind.itemsize
         while view:
             view = view[(n := os.preadv(self._file.fileno(), [view], place)) :]
