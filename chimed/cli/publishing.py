@@ -67,7 +67,7 @@ def push(
     include_restricted: Annotated[
         bool, typer.Option("--include-restricted", help="You hold the right to pass on every source; the card says so.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen; change nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen; no token needed.")] = False,
     as_json: Json = False,
 ) -> None:
     """Publish a release on the Hugging Face Hub: one commit, verified.
@@ -99,6 +99,8 @@ def _print_push(result: PushResult) -> None:
                    f"(licence: {source.license}); its recipe goes instead")  # fmt: skip
     for name in result.foreign:
         typer.echo(f"foreign  {'':>14}  {name} (left alone)")
+    if result.unseen:
+        typer.echo(f"note     {result.unseen}")
     done = {"planned": "would be published at", "published": "published at", "proposed": "proposed at",
             "unchanged": "unchanged at"}[result.status]  # fmt: skip
     typer.echo(f"{len(result.added)} files, {result.bytes:,} bytes, {len(result.unchanged)} unchanged; "
