@@ -33,7 +33,8 @@ def fetch(
 ) -> None:
     """Download upstream files that have a direct address; say how to obtain the others.
 
-    Interrupted downloads go on where they stopped; checksums are written to FETCHED.json beside the files.
+    Interrupted downloads go on where they stopped; checksums, and the revision or ETag met, are written to FETCHED.json
+    beside the files. What is not pinned to a revision is named.
 
     Example: chimed fetch cmexam school_math --to upstream
     """
@@ -50,6 +51,9 @@ def fetch(
         if result.fetched or result.present:
             counts = f"{len(result.fetched)} files fetched, {len(result.present)} were there"
             typer.echo(f"{result.source}: {counts}: {result.folder}")
+        if result.unpinned:
+            typer.echo(f"{result.source}: not pinned to a revision, upstream may change: {', '.join(result.unpinned)}. "
+                       "FETCHED.json holds the state that came.")  # fmt: skip
         if result.obtain or not (result.fetched or result.present):
             typer.echo(f"{result.source}: not fetched: {result.obtain or result.home} Put it into {result.folder}.")
     return None
