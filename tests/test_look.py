@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import pytest
 from test_build import built, upstream
 from typer.testing import CliRunner
