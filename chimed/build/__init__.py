@@ -194,12 +194,13 @@ class _Build:
         return frozenset(json.loads(found.read_text(encoding="utf-8")))
 
     def _excluded(self) -> list[str]:
-        """Taken-down rows: those named now and those that the release in this place already carries.
+        """Taken-down rows: those named now and those that the release in this place or the one of `against` carries.
 
         A build that was stopped while it put the new release in its place has left the old one in the working folder.
         """
         places = (self.order.out / RELEASE_NAMES[self.split], write.set_aside(self._folder("release"), self.split))
         carried = [open_release(place).manifest.excluded for place in places if (place / MANIFEST).is_file()]
+        carried += [self.against.manifest.excluded] if self.against else []
         return sorted({*self.order.exclude, *(name for names in carried for name in names)})
 
     def _write(self, lanes: Lanes, times: dict[str, int], steps: dict[str, Any], excluded: list[str]) -> Release:

@@ -178,6 +178,8 @@ def build(
                 f"note: {release.manifest.name}: no evaluation sets, so nothing was checked against benchmarks",
                 err=True,
             )
+    if order.exclude:
+        _say_unmatched(releases, order.exclude)
     if verify_against is not None:
         _verify(releases, verify_against)
     if as_json:
@@ -206,6 +208,13 @@ def _entry(release: Any) -> dict[str, Any]:
         "bytes": manifest.bytes,
         "sources": sources,
     }
+
+
+def _say_unmatched(releases: list[Any], names: tuple[str, ...]) -> None:
+    from chimed.look import not_taken_down
+
+    for name in not_taken_down(releases, names):
+        typer.echo(f"warning: --exclude {name}: no row here has this id or text hash; nothing was taken down", err=True)
 
 
 def _verify(releases: list[Any], place: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from chimed.complete import SUMS
-from chimed.errors import ConflictError
+from chimed.errors import ConflictError, DataError
 from chimed.hub.client import again
 from chimed.release import MANIFEST
 
@@ -105,13 +105,15 @@ def plan_commit(local: dict[str, Local], target: Target) -> Plan:
     """Compare the files at hand with the head; deletes only what the previous manifest lists.
 
     Without a token, what cannot be read is named in `unseen`. Raises ConflictError where the tag is taken by another
-    state.
+    state, DataError where rows that were taken down there would come back.
     """
     head = _head(target)
     tree = tree_at(target, head) if head else {}
     add = [name for name, file in local.items() if name not in tree or not equal(file, tree[name])]
     others = sorted(name for name in tree if name not in local and name != ".gitattributes")
-    ours = _previous(target, head) if head and MANIFEST in tree else set()
+    before = _previous(target, head) if head and MANIFEST in tree else {}
+    _refuse_returned(target, before or {}, local)
+    ours = None if before is None else _listed(before)
     gone = [name for name in others if ours and name in ours]
     foreign = [name for name in others if ours is not None and name not in ours]
     _tag_is_free(target, head, changes=bool(add or gone))
@@ -129,11 +131,8 @@ def _unseen(head: str | None, untold: list[str]) -> str:
     return ""
 
 
-def _previous(target: Target, head: str) -> set[str] | None:
-    """What the release now on the Hub calls its own; nothing where its manifest is not one of ours.
-
-    None where a gate keeps a stranger out.
-    """
+def _previous(target: Target, head: str) -> dict[str, Any] | None:
+    """The manifest of what is now on the Hub, empty where it is not one of ours; None where a gate keeps a stranger out."""
     from huggingface_hub import get_token
     from huggingface_hub.errors import GatedRepoError
 
@@ -146,10 +145,37 @@ def _previous(target: Target, head: str) -> set[str] | None:
                 raise
             return None
         text = Path(path).read_text(encoding="utf-8", errors="replace")
+    return _manifest(text)
+
+
+def _manifest(text: str) -> dict[str, Any]:
     try:
-        return {str(file["path"]) for file in json.loads(text)["files"]} | {MANIFEST, SUMS}
-    except (ValueError, KeyError, TypeError):
+        read = json.loads(text)
+    except ValueError:
+        return {}
+    return read if isinstance(read, dict) else {}
+
+
+def _listed(manifest: dict[str, Any]) -> set[str]:
+    """The files that a manifest calls its own."""
+    try:
+        return {str(file["path"]) for file in manifest["files"]} | {MANIFEST, SUMS}
+    except (KeyError, TypeError):
         return set()
+
+
+def _refuse_returned(target: Target, before: dict[str, Any], local: dict[str, Local]) -> None:
+    """A takedown holds for all later versions, wherever they were built."""
+    taken = before.get("excluded")
+    if not isinstance(taken, list) or MANIFEST not in local:
+        return
+    now = _manifest(local[MANIFEST].path.read_text(encoding="utf-8")).get("excluded", [])
+    missing = sorted({str(name) for name in taken} - set(now))
+    if missing:
+        raise DataError(
+            f"{target.repo_id}: {len(missing)} rows were taken down there ({missing[0]}, …), and this release does not "
+            f"leave them out. Build it again with --exclude and the ids under `excluded` of its {MANIFEST}."
+        )
 
 
 def tagged(target: Target) -> str | None:
