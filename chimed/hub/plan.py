@@ -173,8 +173,8 @@ def _refuse_returned(target: Target, before: dict[str, Any], local: dict[str, Lo
     missing = sorted({str(name) for name in taken} - set(now))
     if missing:
         raise DataError(
-            f"{target.repo_id}: {len(missing)} rows were taken down there ({missing[0]}, …), and this release does not "
-            f"leave them out. Build it again with --exclude and the ids under `excluded` of its {MANIFEST}."
+            f"{target.repo_id}: what was taken down there would come back ({len(missing)} of its takedowns, {missing[0]} "
+            f"first). Build again with --exclude and the ids under `excluded` in the repository's {MANIFEST}."
         )
 
 
