@@ -291,6 +291,16 @@ def test_a_takedown_of_the_earlier_release_holds_in_what_is_built_against_it(tmp
     assert later.manifest.excluded == [gone] and later.manifest.rows == 0
 
 
+def test_a_source_of_ones_own_without_files_is_told_where_they_were_looked_for(tmp_path: Path) -> None:
+    (tmp_path / "up").mkdir()
+    table = {"name": "pairs", "files": ["mine/*.json"], "format": "json", "kind": "preference", "license": "mine",
+             "columns": {"question": "q", "chosen": "a", "rejected": "b"}, "redistributable": "no", "splits": ["dpo"],
+             "domain": "medical"}  # fmt: skip
+    asked = order(tmp_path / "up", tmp_path / "out", "dpo")
+    with pytest.raises(DataError, match=r"none of the sources of dpo is here; pairs looks for .*mine/\*\.json"):
+        build(replace(asked, recipe=asked.recipe.model_copy(update={"source": [table]})))
+
+
 def test_a_takedown_that_names_no_row_is_said(tmp_path: Path) -> None:
     root = upstream(tmp_path / "up")
     gone = look(built(root, tmp_path / "a"), count=1)[0]["id"]

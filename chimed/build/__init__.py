@@ -70,7 +70,9 @@ def build(order: Order) -> tuple[list[Release], list[str]]:
             f"{', '.join(sorted(absent))}: no files below {order.root}. chimed sources says how to obtain them."
         )
     if not any(inputs for _, inputs in plans):
-        raise DataError(f"{order.root}: none of the sources of {', '.join(order.splits)} is here. See chimed sources.")
+        own = [f"{table.get('name')} looks for {table.get('files')}" for table in order.recipe.source]
+        said = "; ".join([f"none of the sources of {', '.join(order.splits)} is here", *own])
+        raise DataError(f"{order.root}: {said}. See chimed sources.")
     refuse_faults(((i.source, i.folder, i.files) for _, inputs in plans for i in inputs), order.root)
     total = sum(item.bytes() for _, inputs in plans for item in inputs)
     with alone_in(order.out) as work, workers(order.workers or fitting(total), order.engine) as run:

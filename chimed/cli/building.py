@@ -52,16 +52,18 @@ def check(
     place: Annotated[Path, typer.Option("--from", help="The upstream folder, or the source's own folder.")] = Path(
         "upstream"
     ),
+    recipe: Annotated[Path | None, typer.Option("--recipe", help="A recipe (TOML) that adds the source.")] = None,
     as_json: Json = False,
 ) -> None:
     """Hold your own files against a source's contract. Example: chimed check cmexam --from upstream"""
     from chimed.build.check import check as run
     from chimed.build.inputs import known_sources
-    from chimed.recipe import Recipe
+    from chimed.recipe import load
 
-    known = known_sources(Recipe())
+    known = known_sources(load(recipe))
     if source not in known:
-        raise UsageError(f"unknown source {source!r}. Known: {', '.join(sorted(known))}.")
+        raise UsageError(f"unknown source {source!r}. Known: {', '.join(sorted(known))}. "
+                         "One that a recipe adds is known with --recipe.")  # fmt: skip
     result = run(known[source], place)
     if as_json:
         return print_json(result)
