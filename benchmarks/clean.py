@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import opencc
+from timing import speed
 
 from chimed import clean, packaged
 from chimed.clean import script
@@ -43,17 +42,6 @@ def passages(folder: Path) -> Rows:
     return [*out, current]
 
 
-def speed(step: Callable[[str], object], rows: Rows, rounds: int) -> float:
-    size = sum(len(row.encode()) for row in rows) / 1e6
-    times = []
-    for _ in range(rounds):
-        start = time.process_time()
-        for row in rows:
-            step(row)
-        times.append(time.process_time() - start)
-    return size / statistics.median(times)
-
-
 def main() -> None:
     """Print one line per step and kind of text."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -77,12 +65,11 @@ def main() -> None:
         **{name: clean.step(name) for name in ("controls", "width", "markup", "escapes", "spaces")},
         "the whole chain": lambda text: clean.clean([text], ["text"]),
     }
+    sizes = {kind: sum(len(row.encode()) for row in rows) / 1e6 for kind, rows in texts.items()}
     print(f"| MB/s per CPU-second | {' | '.join(texts)} |\n|---|{'---:|' * len(texts)}")
     for name, step in steps.items():
-        print(
-            f"| {name} | {' | '.join(f'{speed(step, rows, args.rounds):,.0f}' for rows in texts.values())} |",
-            flush=True,
-        )
+        found = [speed(step, rows, sizes[kind], args.rounds) for kind, rows in texts.items()]
+        print(f"| {name} | {' | '.join(f'{one:,.0f}' for one in found)} |", flush=True)
 
 
 if __name__ == "__main__":

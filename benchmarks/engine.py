@@ -16,7 +16,8 @@ import sys
 import time
 from pathlib import Path
 
-from dedup import CACHE, HERE, machine, prepared_only
+from corpora import CACHE, prepared_only
+from dedup import HERE, machine
 
 
 def busy() -> float:

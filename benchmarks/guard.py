@@ -11,15 +11,16 @@ from __future__ import annotations
 
 import argparse
 import re
-import statistics
 import time
 import unicodedata
-from collections.abc import Callable
 from pathlib import Path
+
+from timing import speed
 
 from chimed import evalsets, guard, packaged
 from chimed.build.inputs import chosen, find
 from chimed.build.parse import parse_rows
+from chimed.guard.items import parts_of
 from chimed.source import discover
 
 DROPPED = re.compile(r"[\W_]+")
@@ -31,7 +32,7 @@ def folded(text: str) -> str:
 
 
 def grams_of(items: list[evalsets.EvalItem]) -> set[str]:
-    texts = (folded(text) for item in items for text in item.texts)
+    texts = (folded(text) for item in items for _, text in parts_of(item))
     return {text[i : i + GRAM] for text in texts for i in range(len(text) - GRAM + 1)}
 
 
@@ -43,17 +44,6 @@ def rows_of(root: Path) -> list[list[str]]:
             parsed = parse_rows(entry.source, split, entry.source.reader.read(entry.folder, entry.files))
             rows += [list(item.texts.texts) for item in parsed if item.texts]
     return rows
-
-
-def speed(check: Callable[[list[str]], object], rows: list[list[str]], rounds: int) -> float:
-    size = sum(len(text.encode()) for row in rows for text in row) / 1e6
-    times = []
-    for _ in range(rounds):
-        start = time.process_time()
-        for row in rows:
-            check(row)
-        times.append(time.process_time() - start)
-    return size / statistics.median(times)
 
 
 def main() -> None:
@@ -75,7 +65,7 @@ def main() -> None:
     for row in rows[:200]:
         index.hits(row)
     size = sum(len(text.encode()) for row in rows for text in row) / 1e6
-    ours, theirs = speed(index.hits, rows, args.rounds), speed(plain, rows, args.rounds)
+    ours, theirs = (speed(step, rows, size, args.rounds) for step in (index.hits, plain))
     print(f"{len(items):,} items, {len(grams):,} grams, built in {built:.1f} s; {len(rows):,} rows, {size:.1f} MB\n")
     print("| | MB/s per CPU-second |\n|---|---:|")
     print(f"| guard: coverage, runs, verdict | {ours:,.1f} |\n| plain set of 13-grams: any hit | {theirs:,.1f} |")

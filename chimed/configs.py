@@ -29,7 +29,8 @@ def _placed(manifest: Manifest) -> list[tuple[str, str, str, FileEntry]]:
 def configs(manifest: Manifest) -> dict[str, Files]:
     """Config name -> part (train, validation) -> paths; empty configs are left out.
 
-    `default` and `all` are every row, `general` and `medical` go by domain, `permissive` holds the sources that may be
+    `default` and `all` are every row, `general` and `medical` go by the
+    domain of the source (a file holds one source, whose rows may differ: the card says so), `permissive` holds the sources that may be
     passed on without conditions, then comes one config per source; preference releases add the shapes that
     LLaMA-Factory and ms-swift load. Raises DataError where a source has the name of one of these.
     """

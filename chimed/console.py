@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,8 +22,16 @@ EXTRAS = {**dict.fromkeys(_TRAIN.split(), "train"), "deepspeed": "deepspeed", "r
 """Which extra of the distribution brings a package that is not part of the core."""
 
 
+def _warn(message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None) -> str:
+    """A warning in one line; what is meant for users (a broken plug-in) needs no place in our code."""
+    if issubclass(category, UserWarning):
+        return f"warning: {message}\n"
+    return f"{filename}:{lineno}: {category.__name__}: {message}\n"
+
+
 def run(application: typer.Typer) -> None:
     """Run a typer application with the error handling that both commands share."""
+    warnings.formatwarning = _warn
     try:
         application()
     except ChimedError as error:

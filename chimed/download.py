@@ -15,8 +15,10 @@ ATTEMPTS = 5
 PAUSE = 0.2
 
 
-def download(url: str, part: Path, name: str, progress: Progress | None = None) -> None:
+def download(url: str, part: Path, name: str, progress: Progress | None = None) -> str | None:
     """Bring `url` into `part`; what an earlier run left there is continued if the server still has that version.
+
+    Returns the ETag under which the server keeps it, if it has one.
 
     The version is the ETag or Last-Modified of the first answer, kept beside as `<part>.tag`. Raises NetworkError
     after five attempts without success, AuthError or DataError where the server refuses.
@@ -27,9 +29,10 @@ def download(url: str, part: Path, name: str, progress: Progress | None = None) 
     for attempt in range(ATTEMPTS):
         try:
             with httpx2.Client(follow_redirects=True, timeout=30) as client:
-                if _transfer(client, url, part, tag, name, progress):
+                headers = _transfer(client, url, part, tag, name, progress)
+                if headers is not None:
                     tag.unlink(missing_ok=True)
-                    return
+                    return headers.get("ETag")
         except httpx2.TransportError as error:
             if attempt + 1 == ATTEMPTS:
                 raise NetworkError(f"{url}: {error or type(error).__name__}. Run it again: it goes on where it stopped."
@@ -38,8 +41,8 @@ def download(url: str, part: Path, name: str, progress: Progress | None = None) 
     raise NetworkError(f"{url}: the server keeps failing. Run it again later: it goes on where it stopped.")
 
 
-def _transfer(client: Any, url: str, part: Path, tag: Path, name: str, progress: Progress | None) -> bool:
-    """One request; True when the file is whole, False when the server asks for another try."""
+def _transfer(client: Any, url: str, part: Path, tag: Path, name: str, progress: Progress | None) -> Any:
+    """One request; the answer's headers when the file is whole, None when the server asks for another try."""
     have = part.stat().st_size if part.is_file() and tag.is_file() else 0
     headers = {"Accept-Encoding": "identity"}
     if have:
@@ -48,11 +51,11 @@ def _transfer(client: Any, url: str, part: Path, tag: Path, name: str, progress:
         if answer.status_code == 416:
             # Nothing after what we have: either it is whole, or it is another file and starts anew.
             if answer.headers.get("Content-Range", "").endswith(f"/{have}"):
-                return True
+                return answer.headers
             part.unlink()
-            return False
+            return None
         if answer.status_code == 429 or answer.status_code >= 500:
-            return False
+            return None
         _refuse(url, answer.status_code)
         resumed = answer.status_code == 206
         if not resumed:
@@ -63,7 +66,7 @@ def _transfer(client: Any, url: str, part: Path, tag: Path, name: str, progress:
                 out.write(block)
                 if progress:
                     progress(out.tell(), total, f"{name}: {part.name.removesuffix('.part')}")
-    return True
+        return answer.headers
 
 
 def _refuse(url: str, status: int) -> None:

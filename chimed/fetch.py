@@ -1,7 +1,8 @@
 """Download upstream files that have a direct address: pinned, resumable, with their checksums written beside them.
 
 An address is `hf://datasets/OWNER/NAME@REVISION/path` or `https://…`; after `#` may follow `path=` (where the file goes
-in the source's folder) and `sha256=` (what it must be), joined by `&`.
+in the source's folder) and `sha256=` (what it must be), joined by `&`. HEAD of a repository in `pins` means the commit
+there; an address that names no commit and no SHA-256 is fetched all the same, and what came is recorded.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from chimed.download import download
 from chimed.errors import DataError, NetworkError, UsageError
 from chimed.hub.client import told
 from chimed.parquet import sha256_of
+from chimed.pins import is_pinned, pinned
 from chimed.source import Source
 
 RECORD = "FETCHED.json"
@@ -33,10 +35,18 @@ class Address:
     path: str
     sha256: str | None = None
 
+    @property
+    def fixed(self) -> bool:
+        """Whether it can only ever give the same bytes: it names a commit or a SHA-256."""
+        return self.sha256 is not None or is_pinned(self.url)
+
 
 @dataclass(frozen=True)
 class Fetched:
-    """What became of one source: files downloaded, files that were there already, and how to obtain the rest."""
+    """What became of one source: files downloaded, files that were there already, and how to obtain the rest.
+
+    `unpinned` are those of its files whose address names no revision: upstream may give others tomorrow.
+    """
 
     source: str
     home: str
@@ -44,11 +54,13 @@ class Fetched:
     fetched: list[str]
     present: list[str]
     obtain: str
+    unpinned: list[str]
 
 
 def parse(address: str) -> Address:
     """Take an address apart. Raises UsageError for a scheme we do not read or a path that leaves the folder."""
     url, _, fragment = address.partition("#")
+    url = pinned(url)
     said = {key: values[-1] for key, values in parse_qs(fragment, strict_parsing=bool(fragment)).items()}
     parts = urlsplit(url)
     local = parts.hostname in {"127.0.0.1", "localhost"}
@@ -91,6 +103,7 @@ def _source(source: Source, to: Path, progress: Progress | None) -> Fetched:
         _inside(to, folder)
         folder.mkdir(parents=True, exist_ok=True)
     record, fetched, present = _recorded(folder), [], []
+    unpinned = [address.path for address in addresses if not address.fixed]
     for address in addresses:
         goal = folder / address.path
         _inside(to, goal)
@@ -103,7 +116,7 @@ def _source(source: Source, to: Path, progress: Progress | None) -> Fetched:
         _write(folder / RECORD, record)
         part.replace(goal)
         fetched.append(address.path)
-    return Fetched(source.name, source.home, str(folder), fetched, present, source.obtain)
+    return Fetched(source.name, source.home, str(folder), fetched, present, source.obtain, unpinned)
 
 
 def _inside(to: Path, path: Path) -> None:
@@ -138,19 +151,18 @@ def _is_here(goal: Path, address: Address, known: dict[str, Any] | None) -> bool
 
 
 def _one(address: Address, part: Path, name: str, progress: Progress | None) -> dict[str, Any]:
-    """Bring one file into `part`; what is recorded of it: address, resolved revision, size, SHA-256."""
-    revision = None
+    """Bring one file into `part`; what is recorded of it: address, size, SHA-256, and the revision or ETag met."""
     if address.url.startswith("hf://"):
-        revision = _from_hub(address, part)
+        version = {"revision": _from_hub(address, part)}
     else:
-        download(address.url, part, name, progress)
+        version = {"etag": download(address.url, part, name, progress)}
     found = sha256_of(part)
     if address.sha256 and found != address.sha256:
         part.unlink()
         raise DataError(f"{name}, {address.path}: SHA-256 is {found}, expected {address.sha256}. The file upstream "
                         "changed or the transfer was damaged; nothing was kept.")  # fmt: skip
     facts = {"address": address.url, "bytes": part.stat().st_size, "sha256": found}
-    return facts | ({"revision": revision} if revision else {})
+    return facts | {name: value for name, value in version.items() if value}
 
 
 def _from_hub(address: Address, part: Path) -> str | None:

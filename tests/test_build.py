@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from chimed import packaged, recipe
 from chimed.build import Order, build
+from chimed.cli import app
 from chimed.errors import ConflictError, DataError, UsageError
 from chimed.look import look
 from chimed.parquet import sha256_of
@@ -278,6 +280,34 @@ def test_a_stopped_build_is_not_continued_under_another_recipe(tmp_path: Path, m
     again = built(root, tmp_path / "out", recipe=recipe.load(), only=("hc3_chinese",))
     assert sums(again.path) == sums(whole.path)
     assert validate(again) == []
+
+
+def test_a_takedown_of_the_earlier_release_holds_in_what_is_built_against_it(tmp_path: Path) -> None:
+    """What the earlier release lacks because it was taken down is not new."""
+    root = upstream(tmp_path / "up")
+    gone = look(built(root, tmp_path / "a"), count=1)[0]["id"]
+    earlier = built(root, tmp_path / "b", exclude=(gone,))
+    later = built(root, tmp_path / "c", against=earlier.path)
+    assert later.manifest.excluded == [gone] and later.manifest.rows == 0
+
+
+def test_a_source_of_ones_own_without_files_is_told_where_they_were_looked_for(tmp_path: Path) -> None:
+    (tmp_path / "up").mkdir()
+    table = {"name": "pairs", "files": ["mine/*.json"], "format": "json", "kind": "preference", "license": "mine",
+             "columns": {"question": "q", "chosen": "a", "rejected": "b"}, "redistributable": "no", "splits": ["dpo"],
+             "domain": "medical"}  # fmt: skip
+    asked = order(tmp_path / "up", tmp_path / "out", "dpo")
+    with pytest.raises(DataError, match=r"none of the sources of dpo is here; pairs looks for .*mine/\*\.json"):
+        build(replace(asked, recipe=asked.recipe.model_copy(update={"source": [table]})))
+
+
+def test_a_takedown_that_names_no_row_is_said(tmp_path: Path) -> None:
+    root = upstream(tmp_path / "up")
+    gone = look(built(root, tmp_path / "a"), count=1)[0]["id"]
+    words = ["build", "--split", "sft", "--from", str(root), "--out", str(tmp_path / "b"), "--exclude"]
+    ran = CliRunner().invoke(app, [*words, f"{gone},school_math:0123"])
+    assert ran.exit_code == 0
+    assert "school_math:0123: no row here has this id" in ran.stderr and gone not in ran.stderr
 
 
 def test_a_takedown_survives_a_stop_while_the_release_is_exchanged(tmp_path: Path) -> None:

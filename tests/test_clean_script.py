@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chimed.clean import clean
-from chimed.clean.script import KEPT, PHRASE_ONLY, convert, opencc_version, possible, simplify
+from chimed.clean.script import KEPT, PHRASE_ONLY, convert, possible, simplify
 from tests.upstream import upstream
 
 LONG = "醫生說這個藥物每天服用三次，飯後吃，如果還有頭暈請馬上來醫院檢查。"
@@ -174,7 +174,3 @@ def test_real_traditional_records_are_converted() -> None:
         after = sum(sum(map(str.__ne__, text, convert_all(text))) for text in out)
         assert after <= 0.05 * before, (row["source"], row["row"], before, after)
     assert left == []
-
-
-def test_the_version_of_opencc_is_known() -> None:
-    assert opencc_version().split(".")[0] == "1"

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from releases import SOURCES, make_release
+from releases import SOURCES, make_release, some_rows
 
+from chimed import card
 from chimed.configs import check_card, configs, metadata
 from chimed.errors import DataError
 
@@ -25,6 +26,17 @@ def test_configs_divide_the_files(tmp_path: Path, split: str) -> None:
         assert {SOURCES[path.split("/")[1]][0] for paths in found[name].values() for path in paths} == {name}
     for paths in found.get("permissive", {}).values():
         assert {SOURCES[path.split("/")[1]][3] for path in paths} == {"yes"}
+
+
+def test_a_row_of_another_domain_stays_with_its_source_and_the_card_says_so(tmp_path: Path) -> None:
+    """Files go by source, so the config of a domain cannot have single rows of another source."""
+    rows = some_rows("sft")
+    rows[0] = rows[0] | {"source": "school_math", "id": "school_math:00000000000000ff", "domain": "medical"}
+    manifest = make_release(tmp_path, "sft", rows=rows).manifest
+    assert {path.split("/")[1] for path in configs(manifest)["general"]["train"]} == {"school_math"}
+    assert "data/school_math/" not in str(configs(manifest)["medical"])
+    text = card.render(manifest)
+    assert "`general` and `medical` go by source" in text and "`general` 与 `medical` 按来源划分" in text
 
 
 def test_a_source_with_the_name_of_a_config_is_refused(tmp_path: Path) -> None:

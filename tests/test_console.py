@@ -1,5 +1,7 @@
 """How both commands end on a user's fault, and how their tables print."""
 
+import warnings
+
 import pytest
 import typer
 
@@ -48,3 +50,20 @@ def test_a_long_title_stays_on_one_line_and_text_of_records_is_no_markup(capsys:
     first, *rest = capsys.readouterr().out.splitlines()
     assert first == "a title that is longer than its table [bold]"
     assert "12,345" in rest[3] and "[red]danger[/red] [姓名]" in rest[3]
+
+
+def test_a_warning_for_users_is_one_line_without_our_code(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("warnings.formatwarning", warnings.formatwarning)  # put back afterwards
+    app = typer.Typer(pretty_exceptions_enable=False)
+
+    @app.command()
+    def warn() -> None:
+        for words, kind in (("the source 'x' is broken", UserWarning), ("old", DeprecationWarning)):
+            typer.echo(warnings.formatwarning(words, kind, "file.py", 7), nl=False, err=True)
+
+    monkeypatch.setattr("sys.argv", ["command"])
+    with pytest.raises(SystemExit):
+        run(app)
+    assert capsys.readouterr().err == "warning: the source 'x' is broken\nfile.py:7: DeprecationWarning: old\n"

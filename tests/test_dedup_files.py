@@ -257,3 +257,30 @@ def test_substring_and_against_do_not_go_together(tmp_path: Path) -> None:
     with pytest.raises(ChimedError, match="--against"):
         deduplicate(job(tmp_path), "substring", NearSettings(), against=Release())
     assert list(substring(lambda: iter(()), SubstringSettings(), tmp_path / "work")) == []
+
+
+@pytest.mark.parametrize(
+    ("method", "option", "home"),
+    [
+        ("exact", ["--threshold", "0.8"], "near"), ("exact", ["--preset", "default"], "near"),
+        ("substring", ["--threshold", "0.5"], "near"), ("substring", ["--preset", "strict"], "near"),
+        ("substring", ["--numbers", "same"], "near or exact"),
+    ],
+)  # fmt: skip
+def test_an_option_that_would_do_nothing_is_refused(tmp_path: Path, method: str, option: list[str], home: str) -> None:
+    """Even where it says the default: who gives it believes that it counts."""
+    source = as_lines(tmp_path / "in.jsonl", ["头痛三天", "发热两天"])
+    words = ["dedup", str(source), "--out", str(tmp_path / "o.jsonl"), "--method", method]
+    with pytest.raises(UsageError, match=f"{option[0]} does nothing with --method {method}.*--method {home}\\."):
+        CliRunner().invoke(app, [*words, *option], catch_exceptions=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["in.jsonl"]
+    assert UsageError.exit_code == 2 and CliRunner().invoke(app, words).exit_code == 0
+
+
+def test_exact_copies_go_by_the_numbers_that_were_asked_for(tmp_path: Path) -> None:
+    source = as_lines(tmp_path / "in.jsonl", ["每日 1.5 片", "每日 15 片"])
+    kept = {
+        numbers: run(source, "--out", tmp_path / f"{numbers}.jsonl", "--method", "exact", "--numbers", numbers)["kept"]
+        for numbers in ("same", "ignore")
+    }
+    assert kept == {"same": 2, "ignore": 1}

@@ -134,7 +134,8 @@ def test_the_recipe_page_builds_with_a_source_without_code(tmp_path: Path) -> No
     write_files("docs/recipes.md", tmp_path)
     for name in ("school_math", "chinese_medical_dialogue"):
         shutil.copytree(folder("sample") / name, tmp_path / "upstream" / name)
-    run("docs/recipes.md", tmp_path)
+    checked = run("docs/recipes.md", tmp_path)[0]
+    assert checked.startswith("clinic_faq: clinic/faq.jsonl") and "empty_answer" in checked
     manifest = json.loads((tmp_path / "build" / "ChiMed-SFT" / "manifest.json").read_text(encoding="utf-8"))
     entries = {entry["source"]: entry for entry in manifest["sources"]}
     assert entries["clinic_faq"]["lost"] == {"empty_answer": 1}

@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CHIMED = """
     errors console packaged records parquet anyfile source readers sources clean quality privacy evalsets guard dedup
     formatter ledger recipe staging engine release schemas look trace validation statistics export configs licences
-    croissant diff card report complete build hub download fetch cli demo
+    croissant diff card report complete build hub pins download fetch cli demo
 """.split()
 STAGES = "recipe plan stage data model lineage planning training cpt sft dpo evals report cli __main__ demo".split()
 DOORS = {"errors", "console", "records", "release", "hub", "evalsets"}

@@ -72,7 +72,9 @@ def build(order: Order) -> tuple[list[Release], list[str]]:
             f"{', '.join(sorted(absent))}: no files below {order.root}. chimed sources says how to obtain them."
         )
     if not any(inputs for _, inputs in plans):
-        raise DataError(f"{order.root}: none of the sources of {', '.join(order.splits)} is here. See chimed sources.")
+        own = [f"{table.get('name')} looks for {table.get('files')}" for table in order.recipe.source]
+        said = "; ".join([f"none of the sources of {', '.join(order.splits)} is here", *own])
+        raise DataError(f"{order.root}: {said}. See chimed sources.")
     refuse_faults(((i.source, i.folder, i.files) for _, inputs in plans for i in inputs), order.root)
     total = sum(item.bytes() for _, inputs in plans for item in inputs)
     with alone_in(order.out) as work, workers(order.workers or fitting(total), order.engine) as run:
@@ -186,12 +188,13 @@ class _Build:
         return frozenset(json.loads(found.read_text(encoding="utf-8")))
 
     def _excluded(self) -> list[str]:
-        """Taken-down rows: those named now and those that the release in this place already carries.
+        """Taken-down rows: those named now and those that the release in this place or the one of `against` carries.
 
         A build that was stopped while it put the new release in its place has left the old one in the working folder.
         """
         places = (self.order.out / RELEASE_NAMES[self.split], write.set_aside(self._folder("release"), self.split))
         carried = [open_release(place).manifest.excluded for place in places if (place / MANIFEST).is_file()]
+        carried += [self.against.manifest.excluded] if self.against else []
         return sorted({*self.order.exclude, *(name for names in carried for name in names)})
 
     def _write(self, lanes: Lanes, times: dict[str, int], steps: dict[str, Any], excluded: list[str]) -> Release:

@@ -110,10 +110,3 @@ def _guard() -> re.Pattern[str]:
     asked = "\n".join(map(chr, [*range(0x2E80, 0xD800), *range(0xF900, 0xFB00)]))
     changed = {old for old, new in zip(asked, _opencc()(asked), strict=True) if old != new}
     return re.compile("[" + "".join(sorted(changed | set(PHRASE_ONLY))) + "\U00020000-\U000323af]")
-
-
-def opencc_version() -> str:
-    """The version of OpenCC for the manifest and the card."""
-    from importlib.metadata import version
-
-    return version("opencc")

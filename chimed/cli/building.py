@@ -52,16 +52,18 @@ def check(
     place: Annotated[Path, typer.Option("--from", help="The upstream folder, or the source's own folder.")] = Path(
         "upstream"
     ),
+    recipe: Annotated[Path | None, typer.Option("--recipe", help="A recipe (TOML) that adds the source.")] = None,
     as_json: Json = False,
 ) -> None:
     """Hold your own files against a source's contract. Example: chimed check cmexam --from upstream"""
     from chimed.build.check import check as run
     from chimed.build.inputs import known_sources
-    from chimed.recipe import Recipe
+    from chimed.recipe import load
 
-    known = known_sources(Recipe())
+    known = known_sources(load(recipe))
     if source not in known:
-        raise UsageError(f"unknown source {source!r}. Known: {', '.join(sorted(known))}.")
+        raise UsageError(f"unknown source {source!r}. Known: {', '.join(sorted(known))}. "
+                         "One that a recipe adds is known with --recipe.")  # fmt: skip
     result = run(known[source], place)
     if as_json:
         return print_json(result)
@@ -178,6 +180,8 @@ def build(
                 f"note: {release.manifest.name}: no evaluation sets, so nothing was checked against benchmarks",
                 err=True,
             )
+    if order.exclude:
+        _say_unmatched(releases, order.exclude)
     if verify_against is not None:
         _verify(releases, verify_against)
     if as_json:
@@ -206,6 +210,13 @@ def _entry(release: Any) -> dict[str, Any]:
         "bytes": manifest.bytes,
         "sources": sources,
     }
+
+
+def _say_unmatched(releases: list[Any], names: tuple[str, ...]) -> None:
+    from chimed.look import not_taken_down
+
+    for name in not_taken_down(releases, names):
+        typer.echo(f"warning: --exclude {name}: no row here has this id or text hash; nothing was taken down", err=True)
 
 
 def _verify(releases: list[Any], place: Path) -> None:

@@ -55,6 +55,7 @@ def look(
     name: Annotated[str | None, typer.Argument(metavar="[ID]", help="One record by id.")] = None,
     source: Annotated[str | None, typer.Option(help="Of one source only.")] = None,
     lost: Annotated[bool, typer.Option("--lost", help="Lost rows, with reasons and twins.")] = False,
+    reason: Annotated[str | None, typer.Option(help="With --lost: of one reason, such as near_duplicate.")] = None,
     count: Annotated[int, typer.Option("-n", min=1, help="How many.")] = 5,
     as_json: Json = False,
 ) -> None:
@@ -62,7 +63,11 @@ def look(
     from chimed.look import look as run
     from chimed.release import open_release
 
-    rows = run(open_release(release), name, source=source, lost=lost, count=count)
+    opened = open_release(release)
+    rows = run(opened, name, source=source, lost=lost, reason=reason, count=count)
+    if not rows:
+        reasons = sorted({known for entry in opened.manifest.sources for known in entry.lost})
+        typer.echo(f"none here. Rows were lost for: {', '.join(reasons) or 'nothing'}.", err=True)
     if as_json:
         return print_json(rows)
     for row in rows:

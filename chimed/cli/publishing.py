@@ -33,7 +33,8 @@ def fetch(
 ) -> None:
     """Download upstream files that have a direct address; say how to obtain the others.
 
-    Interrupted downloads go on where they stopped; checksums are written to FETCHED.json beside the files.
+    Interrupted downloads go on where they stopped; checksums, and the revision or ETag met, are written to FETCHED.json
+    beside the files. What is not pinned to a revision is named.
 
     Example: chimed fetch cmexam school_math --to upstream
     """
@@ -50,6 +51,9 @@ def fetch(
         if result.fetched or result.present:
             counts = f"{len(result.fetched)} files fetched, {len(result.present)} were there"
             typer.echo(f"{result.source}: {counts}: {result.folder}")
+        if result.unpinned:
+            typer.echo(f"{result.source}: not pinned to a revision, upstream may change: {', '.join(result.unpinned)}. "
+                       "FETCHED.json holds the state that came.")  # fmt: skip
         if result.obtain or not (result.fetched or result.present):
             typer.echo(f"{result.source}: not fetched: {result.obtain or result.home} Put it into {result.folder}.")
     return None
@@ -67,7 +71,7 @@ def push(
     include_restricted: Annotated[
         bool, typer.Option("--include-restricted", help="You hold the right to pass on every source; the card says so.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen; change nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen; no token needed.")] = False,
     as_json: Json = False,
 ) -> None:
     """Publish a release on the Hugging Face Hub: one commit, verified.
@@ -99,6 +103,8 @@ def _print_push(result: PushResult) -> None:
                    f"(licence: {source.license}); its recipe goes instead")  # fmt: skip
     for name in result.foreign:
         typer.echo(f"foreign  {'':>14}  {name} (left alone)")
+    if result.unseen:
+        typer.echo(f"note     {result.unseen}")
     done = {"planned": "would be published at", "published": "published at", "proposed": "proposed at",
             "unchanged": "unchanged at"}[result.status]  # fmt: skip
     typer.echo(f"{len(result.added)} files, {result.bytes:,} bytes, {len(result.unchanged)} unchanged; "

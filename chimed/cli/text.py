@@ -16,20 +16,25 @@ def dedup(
     out: Annotated[Path, typer.Option(help="Kept rows; the lost ones go to OUT.lost.parquet.")],
     column: Annotated[str, typer.Option(help="Column of texts, or of lists of messages.")] = "text",
     method: Annotated[Literal["near", "exact", "substring"], typer.Option(help="What counts as a copy.")] = "near",
-    preset: Annotated[Literal["default", "strict", "lee2022"], typer.Option(help="Hashes and bands.")] = "default",
+    preset: Annotated[
+        Literal["default", "strict", "lee2022"] | None, typer.Option(help="near: hashes and bands; `default` if none.")
+    ] = None,
     against: Annotated[Path | None, typer.Option(help="A release whose rows count as read before.")] = None,
-    threshold: Annotated[float, typer.Option(help="Least similarity of near copies.")] = 0.8,
-    numbers: Annotated[Literal["same", "ignore"], typer.Option(help="same: other doses, no copy.")] = "same",
+    threshold: Annotated[float | None, typer.Option(help="near: least similarity of copies; 0.8 if none.")] = None,
+    numbers: Annotated[
+        Literal["same", "ignore"] | None,
+        typer.Option(help="near, exact: `same` (if none): other doses, no copy."),
+    ] = None,
     engine: Annotated[Literal["local", "ray"], typer.Option(help="Where it runs; never changes the result.")] = "local",
     as_json: Json = False,
 ) -> None:
     """Remove copies from anyone's texts. Example: chimed dedup texts.jsonl --out unique.jsonl --column text"""
     from chimed import engine as engines
-    from chimed.dedup import NearSettings
     from chimed.dedup.files import Job, deduplicate
+    from chimed.dedup.settings import settings_for
     from chimed.release import open_release
 
-    settings = NearSettings.preset(preset, threshold, numbers)
+    settings = settings_for(method, preset, threshold, numbers)
     earlier = open_release(against) if against else None
     with progress("deduplicating") as report:
         facts = deduplicate(

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,13 +18,12 @@ from chimed import anyfile
 from chimed.dedup.exact import exact
 from chimed.dedup.found import REASONS, Found
 from chimed.dedup.near import Progress, near
-from chimed.dedup.settings import NearSettings
+from chimed.dedup.settings import Method, NearSettings
 from chimed.dedup.sketches import Released
 from chimed.dedup.substring import Cut, SubstringSettings, substring
 from chimed.errors import DataError, UsageError
 from chimed.parquet import write_one
 
-Method = Literal["near", "exact", "substring"]
 LOST = pa.schema([
     ("id", pa.string()), ("twin", pa.string()), ("similarity", pa.float32()), ("reason", pa.string()),
 ])  # fmt: skip

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from chimed.errors import UsageError
 
+Method = Literal["near", "exact", "substring"]
+Preset = Literal["default", "strict", "lee2022"]
 Numbers = Literal["same", "ignore"]
+OPTIONS: dict[Method, tuple[str, ...]] = {
+    "near": ("preset", "threshold", "numbers"),
+    "exact": ("numbers",),
+    "substring": (),
+}
+"""What each method asks of its settings; any other one would do nothing."""
 RECALL = {"default": (128, 0.998), "strict": (256, 0.998), "lee2022": (9000, 0.994)}
 """Permutations, and the least probability with which a pair at the threshold is to become a candidate."""
 
@@ -60,3 +68,18 @@ class NearSettings:
         t = self.threshold
         share = t + (1 - t) / 256 - 4 * math.sqrt(t * (1 - t) / self.permutations)
         return max(0, math.ceil(share * self.permutations))
+
+
+def settings_for(
+    method: Method, preset: Preset | None = None, threshold: float | None = None, numbers: Numbers | None = None
+) -> NearSettings:
+    """Settings from what was said, the defaults for the rest; UsageError for a setting that the method does not use."""
+    said = {"preset": preset, "threshold": threshold, "numbers": numbers}
+    given: dict[str, Any] = {name: value for name, value in said.items() if value is not None}
+    for name in given:
+        if name not in OPTIONS[method]:
+            home = " or ".join(other for other, uses in OPTIONS.items() if name in uses)
+            raise UsageError(
+                f"--{name} does nothing with --method {method}: it belongs to --method {home}. Leave it out."
+            )
+    return NearSettings.preset(given.pop("preset", "default"), **given)

@@ -34,10 +34,10 @@ def push_to_hub(
 ) -> PushResult:
     """Publish a release; rows that may not be passed on stay at home unless `include_restricted`.
 
-    Raises AuthError, ConflictError, NetworkError, DataError or UsageError; with `dry_run` it asks the Hub but changes
-    nothing there.
+    Raises AuthError, ConflictError, NetworkError, DataError or UsageError; with `dry_run` it looks at the Hub (as a
+    stranger where there is no token) but changes nothing there.
     """
-    name = preflight(repo_id, repo_type, write=not create_pr)
+    name = preflight(repo_id, repo_type, write=not create_pr, dry_run=dry_run)
     target = Target(name, repo_type, private, gated, revision, create_pr, tag)
     with tempfile.TemporaryDirectory(prefix="chimed-push-") as folder:
         made = assemble(release, Path(folder), name, include_restricted=include_restricted)
@@ -71,9 +71,8 @@ def publish_folder(
     missing = [name for name, path in chosen.items() if not path.is_file()]
     if missing or not chosen:
         raise DataError(f"{folder}: {missing[0] if missing else 'no file'} is not there to publish.")
-    target = Target(
-        preflight(repo_id, repo_type, write=not create_pr), repo_type, private, gated, revision, create_pr, tag
-    )
+    name = preflight(repo_id, repo_type, write=not create_pr, dry_run=dry_run)
+    target = Target(name, repo_type, private, gated, revision, create_pr, tag)
     with tempfile.TemporaryDirectory(prefix="chimed-push-") as aside:
         if MANIFEST not in chosen:
             chosen[MANIFEST] = _plain_manifest(chosen, Path(aside) / MANIFEST)

@@ -139,11 +139,11 @@ def told(repo_id: str) -> Iterator[None]:
         raise explained(error, repo_id) from None
 
 
-def preflight(repo_id: str, repo_type: str, *, write: bool = True) -> str:
+def preflight(repo_id: str, repo_type: str, *, write: bool = True, dry_run: bool = False) -> str:
     """Check, before anything is read or sent, that we may write (or only propose); returns the full OWNER/NAME.
 
-    Raises NetworkError when the client is offline, AuthError without a token that can write, UsageError for a name
-    that no repository can have.
+    A dry run may go without a token; where there is one its rights are checked all the same. Raises NetworkError when
+    the client is offline, AuthError without a token that can write, UsageError for a name that no repository can have.
     """
     from huggingface_hub import HfApi, get_token, is_offline_mode
     from huggingface_hub.errors import RepositoryNotFoundError
@@ -151,11 +151,11 @@ def preflight(repo_id: str, repo_type: str, *, write: bool = True) -> str:
 
     if is_offline_mode():
         raise NetworkError("HF_HUB_OFFLINE is set, and a push needs the Hub. Unset it and push again.")
-    if not get_token():
-        raise AuthError(f"{repo_id}: no token. Run hf auth login, or set HF_TOKEN.")
     api = HfApi()
     with told(repo_id):
         validate_repo_id(repo_id)
+        if not get_token():
+            return _stranger(repo_id, dry_run)
         me = again(api.whoami)
         _may_write(me, repo_id)
         name = repo_id if "/" in repo_id else f"{me['name']}/{repo_id}"
@@ -164,6 +164,15 @@ def preflight(repo_id: str, repo_type: str, *, write: bool = True) -> str:
         except RepositoryNotFoundError:
             pass
     return name
+
+
+def _stranger(repo_id: str, dry_run: bool) -> str:
+    """The name where we have no token: enough to look, not to publish."""
+    if not dry_run:
+        raise AuthError(f"{repo_id}: no token. Run hf auth login, or set HF_TOKEN.")
+    if "/" not in repo_id:
+        raise UsageError(f"{repo_id}: without a token its owner is not known. Give ORG/NAME.")
+    return repo_id
 
 
 def _may_write(me: dict[str, Any], repo_id: str) -> None:

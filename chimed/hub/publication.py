@@ -87,11 +87,15 @@ def _shards(release: Release, withheld: frozenset[str]) -> dict[str, Path]:
     found = {}
     for file in release.manifest.files:
         if file.path.startswith("data/") and file.path.split("/")[1] not in withheld:
-            path = release.path / file.path
-            if not path.is_file() or path.stat().st_size != file.bytes or sha256_of(path) != file.sha256:
-                raise DataError(f"{path}: not the file that {MANIFEST} names. Run: chimed validate {release.path}.")
-            found[file.path] = path
+            _refuse_other(release, file)
+            found[file.path] = release.path / file.path
     return found
+
+
+def _refuse_other(release: Release, file: FileEntry) -> None:
+    path = release.path / file.path
+    if not path.is_file() or path.stat().st_size != file.bytes or sha256_of(path) != file.sha256:
+        raise DataError(f"{path}: not the file that {MANIFEST} names. Run: chimed validate {release.path}.")
 
 
 def _others(release: Release, folder: Path, withheld: frozenset[str]) -> dict[str, Path]:
@@ -102,8 +106,7 @@ def _others(release: Release, folder: Path, withheld: frozenset[str]) -> dict[st
         if name.startswith(("data/", *LOCAL_ONLY, *(f"{shape}/" for shape in TRAINERS))) or name in _RENDERED:
             continue
         path = release.path / name
-        if not path.is_file():
-            raise DataError(f"{path}: listed in {MANIFEST}, but not there. Run: chimed validate {release.path}.")
+        _refuse_other(release, file)
         found[name] = _without(path, folder / name, withheld) if withheld and name.endswith(".parquet") else path
     return found
 

@@ -39,6 +39,7 @@ class PushResult:
     tag: str | None = None
     pull_request: str | None = None
     dry_run: bool = False
+    unseen: str = ""
 
 
 def _local(files: Mapping[str, Path], repo_type: RepoType) -> dict[str, Local]:
@@ -55,7 +56,10 @@ def publish(
     local = _local(files, target.repo_type)
     with told(target.repo_id):
         if dry_run:
-            return _result(target, plan_commit(local, target), local, "planned", dry_run=True)
+            plan = plan_commit(local, target)
+            if plan.head:
+                _refuse_open(target, again(lambda: api().repo_info(**target.where)))
+            return _result(target, plan, local, "planned", dry_run=True)
         _prepare(target)
         plan, commit, pull = patiently(_Attempt(local, target, message, progress), retry_unknown=not target.create_pr)
         if commit is None:
@@ -78,6 +82,7 @@ def _result(
     return PushResult(
         target.repo_id, target.repo_type, f"{endpoint()}/{kind}{target.repo_id}", status, commit, added, plan.delete,
         plan.unchanged, plan.foreign, sum(added.values()), tag=target.tag, pull_request=pull, dry_run=dry_run,
+        unseen=plan.unseen,
     )  # fmt: skip
 
 
@@ -86,15 +91,24 @@ def _prepare(target: Target) -> None:
     where = target.where
     again(lambda: api().create_repo(**where, private=True, exist_ok=True))
     info = again(lambda: api().repo_info(**where))
-    if not info.private and not info.gated and not target.create_pr:
-        if target.private:
-            raise ConflictError(
-                f"{target.repo_id} is public and not gated, so this push would be open to all at once. "
-                "Say --public to gate it first, or make it private."
-            )
+    _refuse_open(target, info)
+    if _open_to_all(target, info):
         again(lambda: api().update_repo_settings(**where, gated=target.gate))
     if target.revision != "main" and not target.revision.startswith("refs/"):
         again(lambda: api().create_branch(**where, branch=target.revision, exist_ok=True))
+
+
+def _open_to_all(target: Target, info: Any) -> bool:
+    return not info.private and not info.gated and not target.create_pr
+
+
+def _refuse_open(target: Target, info: Any) -> None:
+    """Raise ConflictError where everybody could read what was meant to be private."""
+    if target.private and _open_to_all(target, info):
+        raise ConflictError(
+            f"{target.repo_id} is public and not gated, so this push would be open to all at once. "
+            "Say --public to gate it first, or make it private."
+        )
 
 
 def _tag(target: Target, commit: str | None) -> None:

@@ -210,7 +210,7 @@ def push(
     revision: Annotated[str, typer.Option(help="Branch to commit to.")] = "main",
     create_pr: Annotated[bool, typer.Option("--create-pr", help="Open a pull request instead of committing.")] = False,
     tag: Annotated[str | None, typer.Option(help="Tag for the commit; tags never move.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen; change nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen; no token needed.")] = False,
     json: Json = False,
 ) -> None:
     """Publish a run's model card and weights on the Hub, in one commit, by the data sets' code."""
@@ -225,3 +225,5 @@ def push(
         print_json(asdict(result))
     else:
         typer.echo(f"{result.status}: {result.url} ({len(result.added)} files, {result.bytes:,} bytes)")
+        if result.unseen:
+            typer.echo(f"note: {result.unseen}")

@@ -46,7 +46,8 @@ def test_a_file_comes_with_its_checksum(files: tuple[FileServer, str], tmp_path:
     assert one(source(url), tmp_path).fetched == ["数据.json"]
     assert (tmp_path / "mine/数据.json").read_bytes() == DATA
     record = json.loads((tmp_path / "mine/FETCHED.json").read_text(encoding="utf-8"))["files"]
-    assert record == {"数据.json": {"address": url, "bytes": len(DATA), "sha256": SHA}}
+    tag = f'"{hashlib.md5(DATA).hexdigest()}"'
+    assert record == {"数据.json": {"address": url, "bytes": len(DATA), "sha256": SHA, "etag": tag}}
     assert one(source(url), tmp_path).present == ["数据.json"] and len(server.asked) == 1
     assert sorted(p.name for p in (tmp_path / "mine").iterdir()) == ["FETCHED.json", "数据.json"]
 
@@ -146,6 +147,29 @@ def test_fetched_files_lie_where_their_reader_looks(tmp_path: Path, name: str) -
     assert sorted(entry.reader.find(tmp_path)) == sorted(places)
 
 
+def test_addresses_on_github_are_pinned_to_a_commit() -> None:
+    ours = [address for entry in discover().values() for address in entry.addresses if "githubusercontent" in address]
+    assert len(ours) >= 6
+    for address in map(parse, ours):
+        assert address.fixed and "/HEAD/" not in address.url, address
+    assert parse("https://raw.githubusercontent.com/else/where/HEAD/a/b.json").url.endswith("/where/HEAD/a/b.json")
+
+
+def test_what_is_not_pinned_is_named_with_what_came(
+    files: tuple[FileServer, str], tmp_path: Path, chimed: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when the file is there already: the state of tomorrow is no other than that of today."""
+    _, url = files
+    known = {"loose": source(url, name="loose"), "fixed": source(f"{url}#sha256={SHA}", name="fixed")}
+    monkeypatch.setattr("chimed.source.discover", lambda: known, raising=False)
+    for _ in range(2):
+        out = chimed("fetch", "--to", tmp_path / "up").out
+        assert "loose: not pinned to a revision, upstream may change: 数据.json" in out
+        assert "fixed: not pinned" not in out
+    record = json.loads((tmp_path / "up/loose/FETCHED.json").read_text(encoding="utf-8"))["files"]["数据.json"]
+    assert record["etag"] and record["sha256"] == SHA
+
+
 def test_every_source_can_be_had_somehow() -> None:
     assert [name for name, entry in discover().items() if not entry.addresses and not entry.obtain] == []
 
@@ -185,7 +209,10 @@ def test_the_hub_is_pinned_and_cached(
     assert (tmp_path / "a/mine/train.json").read_bytes() == b"old"
     record = json.loads((tmp_path / "a/mine/FETCHED.json").read_text(encoding="utf-8"))["files"]["train.json"]
     assert record["revision"] == first and record["sha256"] == hashlib.sha256(b"old").hexdigest()
-    one(source("hf://datasets/org/up/data/f.json"), tmp_path / "b")
+    assert one(pinned, tmp_path / "a").unpinned == []
+    assert one(source("hf://datasets/org/up/data/f.json"), tmp_path / "b").unpinned == ["data/f.json"]
+    loose = json.loads((tmp_path / "b/mine/FETCHED.json").read_text(encoding="utf-8"))["files"]["data/f.json"]
+    assert len(loose["revision"]) == 40 and loose["revision"] != first
     assert (tmp_path / "b/mine/data/f.json").read_bytes() == b"new"
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     hub.log.clear()

@@ -15,7 +15,7 @@ from releases import LOST_TEXT, changed, make_release, some_rows
 
 from chimed.errors import DataError
 from chimed.hub import publish_folder, push_to_hub
-from chimed.release import open_release
+from chimed.release import Release, open_release
 
 WITHHELD = {"cpubmed_kg", "meddialog_cn"}
 
@@ -131,6 +131,14 @@ def test_a_shard_that_is_not_the_manifests_is_refused(hub: Hub, tmp_path: Path) 
         push_to_hub(release, "org/X")
 
 
+def test_a_document_that_was_edited_is_refused_too(hub: Hub, tmp_path: Path) -> None:
+    """Else the published checksums would be those of another text."""
+    release = make_release(tmp_path, "sft", files={"CITATION.cff": "cff-version: 1.2.0"})
+    (release.path / "CITATION.cff").write_text("cff-version: 1.3.0", encoding="utf-8")
+    with pytest.raises(DataError, match="CITATION.cff: not the file"):
+        push_to_hub(release, "org/X")
+
+
 def test_a_second_push_changes_nothing(hub: Hub, tmp_path: Path) -> None:
     release = make_release(tmp_path, "sft")
     first = push_to_hub(release, "org/X")
@@ -157,6 +165,24 @@ def test_stale_shards_go_in_the_same_commit(hub: Hub, tmp_path: Path) -> None:
     after = set(hub.repo("org/X").files())
     assert result.deleted and set(result.deleted) == before - after and states(hub) == 2
     assert load("org/X").num_rows == 10
+
+
+def test_a_row_that_was_taken_down_never_comes_back(hub: Hub, tmp_path: Path) -> None:
+    """Wherever the next version was built, and in a dry run as well."""
+
+    def without(place: str, *names: str) -> Release:
+        release = make_release(tmp_path / place, "sft")
+        path = release.path / "manifest.json"
+        text = json.loads(path.read_text(encoding="utf-8")) | {"excluded": list(names)}
+        path.write_text(json.dumps(text), encoding="utf-8")
+        return open_release(release.path)
+
+    first = push_to_hub(without("a", "school_math:01"), "org/X")
+    for dry in (True, False):
+        with pytest.raises(DataError, match="come back \\(1 of its takedowns, school_math:01 first"):
+            push_to_hub(without(f"b{dry}", "school_math:02"), "org/X", dry_run=dry)
+    assert hub.repo("org/X").branches["main"] == first.commit
+    assert push_to_hub(without("c", "school_math:01", "school_math:02"), "org/X").status == "published"
 
 
 def test_foreign_files_survive(hub: Hub, tmp_path: Path) -> None:

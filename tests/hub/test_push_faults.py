@@ -153,6 +153,56 @@ def test_a_dry_run_makes_no_repository(hub: Hub, tmp_path: Path, chimed: Run) ->
     assert told["bytes"] == sum(told["added"].values())
 
 
+@pytest.mark.parametrize("state", ["absent", "private", "gated"])
+def test_a_dry_run_needs_no_token(
+    hub: Hub, tmp_path: Path, chimed: Run, monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    """It sees what a stranger sees, and says so; with the token the same push then does what was told."""
+    if state != "absent":
+        push_to_hub(make_release(tmp_path / "a", "sft", shard_bytes=300), "org/X", private=state == "private")
+    release = make_release(tmp_path / "b", "sft", rows=some_rows("sft", 4))
+    monkeypatch.delenv("HF_TOKEN")
+    hub.log.clear()
+    dry = json.loads(chimed("push", release.path, "--repo", "org/X", "--dry-run", "--json", *OPEN[state]).out)
+    assert {call.method for call in hub.log} <= {"GET", "HEAD"}
+    words = {"gated": "the repository is gated, so which of its"}.get(state, "private or not there yet")
+    assert words in dry["unseen"] and dry["unseen"] in chimed("push", release.path, "--repo", "org/X", "--dry-run").out
+    assert not dry["deleted"] and not dry["foreign"]
+    monkeypatch.setenv("HF_TOKEN", WRITE)
+    real = json.loads(chimed("push", release.path, "--repo", "org/X", "--json", *OPEN[state]).out)
+    assert real["unseen"] == "" and bool(real["deleted"]) == (state != "absent")
+    if state != "private":
+        assert dry["added"] == real["added"] and dry["unchanged"] == real["unchanged"]
+
+
+OPEN: dict[str, list[str]] = {"absent": [], "private": [], "gated": ["--public"]}
+
+
+def test_a_stranger_has_to_name_the_owner(
+    hub: Hub, tmp_path: Path, chimed: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HF_TOKEN")
+    ran = chimed("push", make_release(tmp_path, "sft").path, "--repo", "X", "--dry-run")
+    assert ran.code == 2 and "ORG/NAME" in ran.err
+
+
+def test_a_dry_run_refuses_what_the_push_would(hub: Hub, tmp_path: Path, chimed: Run) -> None:
+    HfApi().create_repo("org/X", repo_type="dataset", private=False)
+    ran = chimed("push", make_release(tmp_path, "sft").path, "--repo", "org/X", "--dry-run")
+    assert ran.code == 4 and "public and not gated" in ran.err
+
+
+def test_the_plan_is_what_arrives(hub: Hub, tmp_path: Path, chimed: Run) -> None:
+    """File list and bytes of the plan equal what the Hub then holds and what went over the wire."""
+    release = make_release(tmp_path, "sft", shard_bytes=300)
+    dry = json.loads(chimed("push", release.path, "--repo", "org/X", "--dry-run", "--json").out)
+    real = json.loads(chimed("push", release.path, "--repo", "org/X", "--json").out)
+    tree = {name: entry.size for name, entry in hub.repo("org/X").files().items() if name != ".gitattributes"}
+    assert dry["added"] == real["added"] == tree and dry["bytes"] == real["bytes"] == sum(tree.values())
+    large = [entry.size for entry in hub.repo("org/X").files().values() if entry.sha256]
+    assert sum(call.bytes for call in hub.calls("PUT", "/lfs/")) == sum(large)
+
+
 def test_offline_is_refused(hub: Hub, tmp_path: Path, chimed: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     ran = chimed("push", make_release(tmp_path, "sft").path, "--repo", "org/X")
