@@ -28,15 +28,24 @@ from dedup_substring import substrings
 from peers import TOOLS
 
 HERE = Path(__file__).resolve().parent
-OWN = {"datatrove": ["datatrove==0.10.1", "pyarrow", "xxhash<4", "regex", "nltk", "orjson", "tokenizers", "loguru"]}
+OWN = {
+    "datatrove": [["datatrove==0.10.1", "pyarrow", "xxhash<4", "regex", "nltk", "orjson", "tokenizers", "loguru"]],
+    # without what only its other commands need (Spark, TensorFlow)
+    "text-dedup": [
+        ["--no-deps", "text-dedup==0.4.0"],
+        ["click<9", "click-option-group<0.6", "datasets>=5,<6", "ftfy", "psutil", "regex", "rich<14", "scipy", "xxhash",
+         "tqdm", "zstandard", "bitarray", "pyarrow", "pybloom-live"],
+    ],
+}  # fmt: skip
 SHARED = ("datasketch", "rensa", "daft", "pydivsufsort", "numpy", "numba", "pyarrow")
 
 
 def setup() -> None:
     """One environment per peer that cannot share ours, below the cache folder."""
-    for name, packages in OWN.items():
+    for name, installs in OWN.items():
         subprocess.run([sys.executable, "-m", "venv", CACHE / name], check=True)
-        subprocess.run([CACHE / name / "bin" / "pip", "install", "--quiet", *packages], check=True)
+        for packages in installs:
+            subprocess.run([CACHE / name / "bin" / "pip", "install", "--quiet", *packages], check=True)
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "rensa", "pydivsufsort", "xxhash"], check=True)
 
 
@@ -103,7 +112,8 @@ def machine() -> str:
             found.append(f"{name} {version(name)}")
         except PackageNotFoundError:
             continue
-    own = ", ".join(packages[0].replace("==", " ") for name, packages in OWN.items() if (CACHE / name).exists())
+    pins = (word for name, installs in OWN.items() if (CACHE / name).exists() for word in installs[0] if "==" in word)
+    own = ", ".join(pin.replace("==", " ") for pin in pins)
     return f"{model}, {os.cpu_count()} cores, shared; Python {platform.python_version()}, {', '.join(found)}, {own}."
 
 

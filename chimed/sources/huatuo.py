@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from chimed.readers import Divided, JsonRows
 from chimed.records import Passage, Question
-from chimed.source import Row, Skip
+from chimed.source import Row, Skip, Source
 
 QUESTIONS = frozenset({"questions", "answers"})
 TEXT = frozenset({"text"})
@@ -52,6 +53,28 @@ def each_paraphrase(value: Any) -> list[Any]:
     except Skip:
         return []
     return [{"questions": [question], "answers": value["answers"]} for question in questions]
+
+
+def source(rows: JsonRows, **facts: Any) -> Source:
+    """A source of the family: what its two sources share, and the option to publish every wording of a question."""
+
+    def source_with(paraphrases: str = "first") -> Source:
+        """`paraphrases`: one record by the first wording of a question, or one for `each`."""
+        return Source(
+            license="Apache-2.0",
+            redistributable="yes",
+            serves=frozenset({"cpt"}),
+            kind="question",
+            domain="medical",
+            reader=Divided(rows, each_paraphrase) if paraphrases == "each" else rows,
+            parse=parse,
+            attribution="Huatuo-26M (Li et al., 2023)",
+            options={"paraphrases": ("first", "each")},
+            configure=source_with,
+            **facts,
+        )
+
+    return source_with()
 
 
 def _strings(value: Any) -> Iterator[str]:

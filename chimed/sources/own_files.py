@@ -83,11 +83,19 @@ def from_table(table: dict[str, Any]) -> Source:
 
 
 def _words(table: dict[str, Any], error: ValidationError) -> str:
+    """Everything that is wrong with a table, in one message."""
     where = f"[[source]] {table.get('name', '')}".strip()
-    first = error.errors()[0]
-    key = ".".join(map(str, first["loc"]))
-    close = get_close_matches(key, Table.model_fields, 1) if first["type"] == "extra_forbidden" else []
-    return f"{where}: {key}: {first['msg']}" + (f" (did you mean {close[0]!r}?)" if close else "") + "."
+    missing = [str(fault["loc"][0]) for fault in error.errors() if fault["type"] == "missing"]
+    said = [f"{', '.join(missing)} missing"] if missing else []
+    for fault in error.errors():
+        if fault["type"] != "missing":
+            key = ".".join(map(str, fault["loc"]))
+            close = get_close_matches(key, Table.model_fields, 1) if fault["type"] == "extra_forbidden" else []
+            message = (
+                f'should be a list, such as ["{fault["input"]}"]' if fault["type"] == "tuple_type" else fault["msg"]
+            )
+            said.append(f"{key}: {message}" + (f" (did you mean {close[0]!r}?)" if close else ""))
+    return f"{where}: {'; '.join(said)}."
 
 
 def _needed(own: Table) -> frozenset[str]:

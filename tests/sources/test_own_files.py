@@ -157,3 +157,13 @@ def test_a_broken_row_is_a_loss(tmp_path: Path) -> None:
     for row in found[1:3]:
         with pytest.raises(Skip, match="wrong_shape"):
             source.parse(row)  # type: ignore[arg-type]
+
+
+def test_everything_that_is_wrong_with_a_table_is_said_at_once() -> None:
+    table = {"name": "notes", "files": ["a.jsonl"], "format": "jsonl", "kind": "passage", "splits": "cpt", "colums": {}}
+    with pytest.raises(UsageError) as error:
+        from_table(table)
+    words = str(error.value)
+    assert "columns, license, redistributable, domain missing" in words
+    assert 'splits: should be a list, such as ["cpt"]' in words
+    assert "did you mean 'columns'" in words
