@@ -16,6 +16,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -24,7 +26,7 @@ from typing import Any
 from training_arms import ARMS, run_arm
 from training_page import Results, page
 from training_peers import commit, figures, llamafactory, medicalgpt, versions
-from training_rows import held_out_loss, lengths, rows_of, split_of
+from training_rows import choose, held_out_loss, lengths, rows_of, split_of
 
 HERE = Path(__file__).resolve().parent
 PEERS = {"medicalgpt": ("medicalgpt", "medicalgpt-fast"),
@@ -49,19 +51,16 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def make_model(args: argparse.Namespace) -> None:
-    """The model and its tokenizer, learnt from the data, once."""
+def prepare(args: argparse.Namespace) -> None:
+    """The model and its tokenizer, learnt from the data, once; and the rows."""
     from qilin_stages.data.split import open_data
     from qilin_stages.model.tiny import make
 
     if not (args.out / "model" / "config.json").is_file():
         data = [open_data(args.sft, "sft"), open_data(args.dpo, "dpo")]
         make(args.out / "model", data, vocabulary=8192, hidden=384, layers=8)
-
-
-def release(args: argparse.Namespace, name: str) -> tuple[str, int]:
-    """Data and number of rows of an arm."""
-    return (args.dpo, args.pairs) if name.endswith("dpo") else (args.sft, args.rows)
+    choose("sft", args.sft, args.out, args.rows)
+    choose("dpo", args.dpo, args.out, args.pairs)
 
 
 def call(command: list[str], work: Path) -> str:
@@ -75,18 +74,18 @@ def call(command: list[str], work: Path) -> str:
 
 def measure(name: str, args: argparse.Namespace) -> dict[str, Any]:
     """One arm, once: seconds, steps, losses, tokens, held-out loss."""
-    data, count = release(args, name)
-    train, held = rows_of(split_of(name), data, args.out, count)
+    split, out = split_of(name), args.out / "out" / name
+    train, _ = rows_of(split, args.out)
+    shutil.rmtree(out, ignore_errors=True)
     if name in ARMS:
-        own = [sys.executable, str(Path(__file__).resolve()), "--arm", name, "--out", str(args.out), "--sft", args.sft]
-        command = [*own, "--dpo", args.dpo, "--rows", str(args.rows), "--pairs", str(args.pairs)]
+        command = [sys.executable, str(Path(__file__).resolve()), "--arm", name, "--out", str(args.out)]
     elif name.startswith("medicalgpt"):
         command = medicalgpt(name, args.medicalgpt.resolve(), args.out, train)
     else:
         command = llamafactory(name, args.llamafactory, args.out, train)
     made = figures(call(command, args.out))
-    counted = lengths(split_of(name), train, args.out)
-    return {**made, "tokens": sum(learnt for _, learnt in counted), "held": held_out_loss(name, held, args.out)}
+    learnt = sum(learnt for _, learnt in lengths(split, train, args.out))
+    return {**made, "tokens": learnt, "held": held_out_loss(split, out, args.out)}
 
 
 def facts(args: argparse.Namespace, load: str) -> dict[str, Any]:
@@ -101,9 +100,10 @@ def facts(args: argparse.Namespace, load: str) -> dict[str, Any]:
     if args.medicalgpt:
         others.append(f"MedicalGPT {commit(args.medicalgpt)}")
     if args.llamafactory:
-        others.append(f"LLaMA-Factory's environment: {versions(args.llamafactory, ('llamafactory', 'torch', 'transformers', 'peft'))}")
+        theirs = versions(args.llamafactory, ("llamafactory", "torch", "transformers", "peft"))
+        others.append(f"LLaMA-Factory's environment: {theirs}")
     return {"machine": f"{processor}, {machine()}", "load": load, "rounds": args.rounds, "versions": "; ".join(others),
-            "command": command_line(args), **described(args)}  # fmt: skip
+            "command": command_line(args), **described(args.out)}  # fmt: skip
 
 
 def command_line(args: argparse.Namespace) -> str:
@@ -116,40 +116,35 @@ def command_line(args: argparse.Namespace) -> str:
     return " ".join(["python benchmarks/training.py --out DIR --write", *data, *given])
 
 
-def described(args: argparse.Namespace) -> dict[str, Any]:
-    """Size of the model, and lengths of the rows in tokens."""
-    import json as plain
-    import statistics
-
+def described(work: Path) -> dict[str, Any]:
+    """Size of the model, lengths of the rows in tokens, and the loss before training."""
     from safetensors import safe_open
 
-    config = plain.loads((args.out / "model" / "config.json").read_text(encoding="utf-8"))
-    with safe_open(args.out / "model" / "model.safetensors", "pt") as file:
+    config = json.loads((work / "model" / "config.json").read_text(encoding="utf-8"))
+    with safe_open(work / "model" / "model.safetensors", "pt") as file:
         total = sum(file.get_tensor(name).numel() for name in file.keys())  # noqa: SIM118
     rows: dict[str, str] = {}
     for split, unit in (("sft", "rows"), ("dpo", "pairs")):
-        train, _ = rows_of(split, *[(args.sft, args.rows), (args.dpo, args.pairs)][split == "dpo"][:1], args.out,
-                           args.rows if split == "sft" else args.pairs)  # fmt: skip
-        counted = lengths(split, train, args.out)
+        counted = lengths(split, rows_of(split, work)[0], work)
         whole = sorted(length for length, _ in counted)
-        rows[split] = (f"{len(train)} {unit} of {whole[0]} to {whole[-1]} tokens, mean {statistics.fmean(whole):.0f}, "
+        rows[split] = (f"{len(whole)} {unit} of {whole[0]} to {whole[-1]} tokens, mean {statistics.fmean(whole):.0f}, "
                        f"{sum(learnt for _, learnt in counted):,} learnt of {sum(whole):,}")  # fmt: skip
     shape = f"hidden {config['hidden_size']}, {config['num_hidden_layers']} layers, vocabulary {config['vocab_size']:,}"
-    return {"parameters": f"{total / 1e6:.1f} M", "shape": shape, **rows}
+    return {"parameters": f"{total / 1e6:.1f} M", "shape": shape, **rows, "before": held_out_loss("sft", None, work)}
 
 
 def main() -> None:
     """Run the arms in turn, print and write the page."""
     args = arguments()
     if args.arm:
-        run_arm(args.arm, args.out, *release(args, args.arm))
+        run_arm(args.arm, args.out)
         return
     file, results = args.out / "results.json", dict[str, list[dict[str, Any]]]()
     if args.assemble:
         kept = json.loads(file.read_text(encoding="utf-8"))
         text = page(kept["results"], kept["facts"])
     else:
-        make_model(args)
+        prepare(args)
         text = run(args, results, file)
     print(text)
     if args.write or args.assemble:

@@ -31,7 +31,9 @@ def adapted(work: Path) -> Any:
     from qilin_stages.model.attention import register
     from qilin_stages.model.base import load
     from qilin_stages.recipe import Adapter
+    from qilin_stages.training.launch import keep_memory
 
+    keep_memory()
     model = load(work / "model", attention=register())
     set_seed(42)
     return add(model, Adapter(kind="lora", r=8, alpha=32, dropout=0.05))
@@ -109,12 +111,12 @@ ARMS: dict[str, Callable[[Path, Rows, Path], Any]] = {
 }
 
 
-def run_arm(name: str, work: Path, release: str, count: int) -> None:
+def run_arm(name: str, work: Path) -> None:
     """Train one arm in this process; its figures go as JSON to the last line of stdout, its adapter to its folder."""
     import torch
 
     torch.set_num_threads(1)
-    train, _ = rows_of(split_of(name), release, work, count)
+    train, _ = rows_of(split_of(name), work)
     out = work / "out" / name
     trainer = ARMS[name](work, train, out)
     start = time.process_time()

@@ -73,14 +73,16 @@ def arms(results: Results, base: str) -> list[str]:
     return lines
 
 
-def equality(results: Results) -> str:
+def equality(results: Results, before: float) -> str:
     """How far the losses of the arms with the same rows in every step lie apart."""
     same = [n for n in results if n not in PACKED and not n.endswith("dpo")]
     losses = [results[name][0]["held"] for name in same]
     ends = [end(results[name]) for name in same]
-    return (f"Equal loss after the same tokens: the {len(same)} loops that take the same eight rows in every step end "
-            f"with held-out losses {min(losses):.4f} to {max(losses):.4f} (untrained: {results['ours'][0]['before']:.4f})"
-            f" and training losses {min(ends):.4f} to {max(ends):.4f}; each draws its own dropout and first adapter.")
+    return (
+        f"Equal loss after the same tokens: the {len(same)} loops that take the same eight rows in every step end "
+        f"with held-out losses {min(losses):.4f} to {max(losses):.4f} (untrained: {before:.4f})"
+        f" and training losses {min(ends):.4f} to {max(ends):.4f}; each draws its own dropout and first adapter."
+    )
 
 
 def page(results: Results, facts: dict[str, Any]) -> str:
@@ -93,7 +95,7 @@ def page(results: Results, facts: dict[str, Any]) -> str:
         f"Random Llama of {facts['parameters']} parameters ({facts['shape']}); LoRA 8/32/0.05 on all linear layers. "
         f"SFT: {facts['sft']}. DPO: {facts['dpo']}. Rows that any loop would cut are left out, which spares the padded "
         "loops the longest. Speed is learnt tokens (answers and their end) per CPU-second of the training loop alone.",
-        "", *goals(results), "", equality(results) if "ours" in results else "", "",
+        "", *goals(results), "", equality(results, facts["before"]) if "ours" in results else "", "",
         *(arms(results, "ours") if "ours" in results else []), "", "DPO, pairs (held-out loss: equation 4):", "",
         *(arms(results, "ours-dpo") if "ours-dpo" in results else []), "",
         *[f"- {note}" for note in NOTES],
@@ -110,9 +112,11 @@ NOTES = (
     "MedicalGPT and LLaMA-Factory run in fp32, which is kind to them: their own example settings say bf16, and on this "
     "processor bf16 products run at 0.6 of the speed of fp32 (measured: 73 beside 117-127 GFLOP/s), although it has "
     "avx512_bf16. `bf16 = \"auto\"` therefore picks bf16 on a CPU only where it has amx_bf16.",
-    "What made ours faster than it was: of 15.4 CPU-s for 64 rows, 3.2 were spent drawing dropout (a number for every "
-    "value) and about 1.5 in the scaling, sum and mask passes of the adapter's layers. One fused operation that draws "
-    "the gaps between dropped values takes 11.3 CPU-s for the same rows, with the same losses.",
+    "What made ours faster than it was, on 64 rows: of 15.4 CPU-s, 3.2 were spent drawing dropout (a number for every "
+    "value) and about 1.5 on scaling, sums and masks of the adapter's layers; one fused operation that draws the gaps "
+    "between dropped values takes 11.3, with the same losses. Then the C library gave every freed tensor back to the "
+    "kernel, 400,000 page faults in the run; told to keep them (175,000), 11.7, 12.5 and 11.9 CPU-s became 9.9, 11.1 "
+    "and 10.3. Both are in every run of a stage on a CPU.",
     "On a model this small the language-model head is a larger share than on a 7B one, so learning positions alone "
     "gains less there; padding, attention per document and dropout gain the same.",
 )  # fmt: skip

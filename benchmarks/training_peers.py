@@ -49,7 +49,13 @@ def medicalgpt(name: str, clone: Path, work: Path, train: Rows) -> list[str]:
         "lora_dropout": 0.05, "torch_dtype": "float32", "device_map": None, "cache_dir": work / "cache" / name,
         "gradient_checkpointing": name == "medicalgpt",
     }  # fmt: skip
-    return [sys.executable, "-c", TIMER, str(found[0]), *(word for k, v in options.items() for word in (f"--{k}", str(v)))]
+    return [
+        sys.executable,
+        "-c",
+        TIMER,
+        str(found[0]),
+        *(word for k, v in options.items() for word in (f"--{k}", str(v))),
+    ]
 
 
 def llamafactory(name: str, python: Path, work: Path, train: Rows) -> list[str]:
@@ -64,7 +70,7 @@ def llamafactory(name: str, python: Path, work: Path, train: Rows) -> list[str]:
         "packing": neat, "neat_packing": neat, "disable_shuffling": True,
         "disable_gradient_checkpointing": name != "llamafactory",
     }  # fmt: skip
-    file = work / f"{name}.json"
+    file = work / f"{name}.yaml"  # JSON is YAML
     file.write_text(json.dumps(settings), encoding="utf-8")
     return [str(python), "-c", TIMER, "-m", "llamafactory.cli", "train", str(file)]
 

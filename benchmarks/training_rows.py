@@ -7,7 +7,7 @@ import random
 from pathlib import Path
 from typing import Any
 
-BATCH, PAIRS, PACK, HELD = 8, 4, 1024, 64
+BATCH, PAIRS, PACK, HELD = 8, 4, 1024, 32
 COLUMNS = {"sft": ("id", "messages"), "dpo": ("id", "prompt", "chosen", "rejected")}
 
 
@@ -16,8 +16,19 @@ def split_of(arm: str) -> Any:
     return "dpo" if arm.endswith("dpo") else "sft"
 
 
-def rows_of(split: Any, release: str, work: Path, count: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Rows that nobody has to cut, in seeded order: for training, and held out."""
+def rows_file(split: Any, work: Path) -> Path:
+    """Where the rows of a run are kept."""
+    return work / f"{split}-rows.json"
+
+
+def rows_of(split: Any, work: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The rows of this run: for training, and held out."""
+    kept = json.loads(rows_file(split, work).read_text(encoding="utf-8"))
+    return kept["train"], kept["held"]
+
+
+def choose(split: Any, release: str, work: Path, count: int) -> None:
+    """Keep rows that nobody has to cut, in seeded order."""
     from qilin_stages.data.split import open_data
     from qilin_stages.data.template import read_tokenizer
     from qilin_stages.data.tokens import Preparation, learns, tokenise
@@ -28,7 +39,8 @@ def rows_of(split: Any, release: str, work: Path, count: int) -> tuple[list[dict
             if not row["lost"] and not row["dropped"] and learns(row):
                 kept.append({name: batch[name][i] for name in COLUMNS[split]})
     random.Random(0).shuffle(kept)
-    return kept[:count], kept[count : count + HELD]
+    chosen = {"train": kept[:count], "held": kept[count : count + HELD]}
+    rows_file(split, work).write_text(json.dumps(chosen, ensure_ascii=False), encoding="utf-8")
 
 
 def tokenised(split: Any, rows: list[dict[str, Any]], work: Path) -> list[dict[str, Any]]:
@@ -71,17 +83,18 @@ def unshuffled(rows: list[dict[str, Any]], seed: int) -> list[dict[str, Any]]:
     return written
 
 
-def held_out_loss(arm: str, rows: list[dict[str, Any]], work: Path) -> float:
-    """The loss of an arm's saved adapter on held-out rows, one row at a time in plain torch."""
+def held_out_loss(split: Any, adapter: Path | None, work: Path) -> float:
+    """The loss of a saved adapter (None: of the untrained model) on held-out rows, one at a time in plain torch."""
     import torch
 
     from qilin_stages.model.adapters import attach
     from qilin_stages.model.base import load
 
-    model = attach(load(work / "model"), work / "out" / arm).float().eval()
-    made = tokenised(split_of(arm), rows, work)
+    model = load(work / "model")
+    model = (attach(model, adapter) if adapter else model).float().eval()
+    made = tokenised(split, rows_of(split, work)[1], work)
     with torch.no_grad():
-        return _pairs(model, made) if split_of(arm) == "dpo" else _answers(model, made)
+        return _pairs(model, made) if split == "dpo" else _answers(model, made)
 
 
 def _answers(model: Any, made: list[dict[str, Any]]) -> float:
