@@ -40,14 +40,14 @@ class LowRank(Function):
         """The layer's output."""
         flat = x.reshape(-1, x.shape[-1])
         out = flat @ weight.t() if bias is None else torch.addmm(bias, flat, weight.t())
-        kept = flat if places is None else zeroed(flat.clone(), places)
+        kept = flat if places is None else zeroed(flat.clone(memory_format=torch.contiguous_format), places)
         inner = kept @ a.t()
         ctx.save_for_backward(weight, a, b, places, kept, inner)
         ctx.scale = scale
         return out.addmm_(inner, b.t(), alpha=scale).view(*x.shape[:-1], -1)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, *gradients: Any) -> tuple[Any, ...]:
         """Gradients of x, A and B."""
         weight, a, b, places, kept, inner = ctx.saved_tensors
@@ -70,7 +70,7 @@ def zeroed(values: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
     return values
 
 
-class CPULinear(Linear):  # type: ignore[misc]
+class CPULinear(Linear):
     """peft's LoRA layer; one plain adapter in training on a CPU takes the fused operation."""
 
     def forward(self, x: Any, *args: Any, **kwargs: Any) -> Any:
