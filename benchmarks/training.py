@@ -102,7 +102,7 @@ def facts(args: argparse.Namespace, load: str) -> dict[str, Any]:
     if args.llamafactory:
         theirs = versions(args.llamafactory, ("llamafactory", "torch", "transformers", "peft"))
         others.append(f"LLaMA-Factory's environment: {theirs}")
-    return {"machine": f"{processor}, {machine()}", "load": load, "rounds": args.rounds, "versions": "; ".join(others),
+    return {"machine": f"{processor}, {machine()}", "load": load, "versions": "; ".join(others),
             "command": command_line(args), **described(args.out)}  # fmt: skip
 
 

@@ -52,7 +52,7 @@ def goals(results: Results) -> list[str]:
         peer = max(there, key=lambda name: statistics.median(rates(results[name])))
         own, other = rates(results[mine]), rates(results[peer])
         ratio = statistics.median(own) / statistics.median(other)
-        each = ", ".join(f"{a / b:.2f}" for a, b in zip(own, other, strict=True))
+        each = ", ".join(f"{a / b:.2f}" for a, b in zip(own, other, strict=False))  # the last round may be cut short
         named = f"{text} ({NAMES[peer].split(',')[0]})" if len(theirs) > 1 else text
         lines.append(f"| {named} | {goal:g}x | {statistics.median(own):.0f} and {statistics.median(other):.0f} | "
                      f"{ratio:.2f}x ({each}) | {'met' if ratio >= goal else 'missed'} |")  # fmt: skip
@@ -85,12 +85,18 @@ def equality(results: Results, before: float) -> str:
     )
 
 
+def rounds_of(results: Results) -> str:
+    """How often each loop ran."""
+    least, most = min(map(len, results.values())), max(map(len, results.values()))
+    return f"{most} round{'s' if most > 1 else ''}" if least == most else f"{least} to {most} rounds"
+
+
 def page(results: Results, facts: dict[str, Any]) -> str:
     """The whole section."""
     parts = [
         "## Training speed", "",
-        f"{facts['machine']}. One pinned core, one torch thread, other work on the other core (load {facts['load']}): "
-        f"ratios count. {facts['rounds']} rounds, all arms in turn. {facts['versions']}.", "",
+        f"{facts['machine']}. One pinned core of a busy machine, one torch thread (load {facts['load']}): "
+        f"ratios count. {rounds_of(results)}, all loops in turn. {facts['versions']}.", "",
         f"`{facts['command']}`", "",
         f"Random Llama of {facts['parameters']} parameters ({facts['shape']}); LoRA 8/32/0.05 on all linear layers. "
         f"SFT: {facts['sft']}. DPO: {facts['dpo']}. Rows that any loop would cut are left out, which spares the padded "
