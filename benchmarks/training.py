@@ -3,7 +3,8 @@
 One model (random Llama), one data set, the same rows once over in the same order, eight rows per optimizer step where
 the loop can, one pinned core. Counted are learnt tokens per CPU-second of the training loop alone; training and held-out
 loss say that equal work was done. MedicalGPT runs in this environment, which then needs loguru too (PYTHONPATH will do);
-LLaMA-Factory needs an environment of its own: pip install 'torch>=2.13,<2.14' llamafactory==0.9.5.
+LLaMA-Factory needs an environment of its own: pip install 'torch>=2.13,<2.14' llamafactory==0.9.5
+(torchvision and torchaudio removed where they do not fit that torch, an empty module torchaudio in its place).
 
     python benchmarks/training.py --out DIR --sft RELEASE --dpo RELEASE [--medicalgpt CLONE] [--llamafactory PYTHON]
         [--rows 64] [--pairs 24] [--rounds 2] [--only ARM ...] [--write] [--assemble]
