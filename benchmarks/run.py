@@ -2,7 +2,7 @@
 
     python benchmarks/run.py [--assemble]
 
-Benchmarks that need other people's programs in environments of their own (dedup peers, trainers) say so at the top of
+Benchmarks that need other people's programs in environments of their own (dedup peers, trainers, training) say so at the top of
 their file; their last results stay in results/ until they run again.
 """
 
@@ -23,7 +23,6 @@ RUNS = [
     ["guard.py", str(UPSTREAM)],
     ["dedup.py"],
     ["evaluation.py"],
-    ["training.py"],
 ]
 ORDER = (
     "build",

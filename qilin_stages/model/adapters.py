@@ -65,6 +65,12 @@ def add(model: Any, adapter: Adapter, *, seq2seq: bool = False) -> Any:
         from peft import prepare_model_for_kbit_training
 
         model = prepare_model_for_kbit_training(model)
+    if adapter.kind == "lora":
+        from torch.nn import Linear
+
+        from qilin_stages.model.low_rank import CPULinear
+
+        config._register_custom_module({Linear: CPULinear})
     try:
         return get_peft_model(model, config)
     except ValueError as error:

@@ -130,6 +130,7 @@ class Run:
 def open_run(stage: Stage, cfg: StageConfig, data: str, model: str | None, out: Path, *, resume: bool) -> Run:
     """Check everything that can be wrong before training, and open the run folder."""
     launch.quiet()
+    launch.keep_memory()
     launch.check(stage.name, cfg)
     adapters.check(cfg.adapter)
     base.use_bf16(cfg.train.bf16)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -83,3 +84,19 @@ def test_an_unknown_argument_of_the_trainer(tmp_path: Path) -> None:
         arguments(TrainingArguments, config("train.extra.warmup_ratio=0.1"), tmp_path, evaluate=False)
     made = arguments(TrainingArguments, config("train.extra.adam_beta2=0.95"), tmp_path, evaluate=False)
     assert made.adam_beta2 == 0.95 and made.warmup_steps == 0.05 and made.bf16 is False
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is told to keep memory")
+def test_freed_tensors_are_used_again_instead_of_fresh_pages() -> None:
+    code = (
+        "import resource, sys, torch; from qilin_stages.training.launch import keep_memory\n"
+        "if sys.argv[1] == 'keep': assert keep_memory()\n"
+        "before = resource.getrusage(0).ru_minflt\n"
+        "for _ in range(20): torch.ones(2**24)\n"
+        "print(resource.getrusage(0).ru_minflt - before)"
+    )
+    faults = {}
+    for how in ("keep", "give back"):
+        done = subprocess.run([sys.executable, "-c", code, how], capture_output=True, text=True, check=True)
+        faults[how] = int(done.stdout)
+    assert faults["keep"] < faults["give back"] / 4

@@ -116,6 +116,13 @@ def test_bf16_is_refused_where_the_device_has_none(monkeypatch: pytest.MonkeyPat
     assert use_bf16("auto") is False and use_bf16(False) is False
 
 
+@pytest.mark.parametrize("has, picked", [("avx512_bf16", False), ("amx_bf16", True)])
+def test_auto_picks_bf16_only_where_it_is_faster(monkeypatch: pytest.MonkeyPatch, has: str, picked: bool) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {has: True}, raising=False)
+    assert use_bf16("auto") is picked and use_bf16(True) is True
+
+
 def test_a_merge_that_changes_the_logits_is_not_written(tiny: Path, releases: dict[str, Path], tmp_path: Path,
                                                         monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
     from chimed.errors import ChimedError

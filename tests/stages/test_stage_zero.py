@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from running import losses
+from running import LORA, losses
 from safetensors.torch import load_file
 
 from qilin_stages import lineage
@@ -20,7 +20,7 @@ LAUNCH = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--npro
 
 def command(data: Path, model: Path, out: Path, *more: str) -> list[str]:
     return ["run", "sft", "-r", "tiny", "--data", str(data), "--model", str(model), "--out", str(out), "held_out=0",
-            "train.max_steps=12", "train.logging_steps=1", "train.save_steps=4", "adapter.dropout=0.1",
+            "train.max_steps=12", "train.logging_steps=1", "train.save_steps=4", *LORA, "adapter.dropout=0.1",
             "train.per_device_train_batch_size=1", *more]  # fmt: skip
 
 
