@@ -25,7 +25,7 @@ from chimed.errors import UsageError
 Batches = Callable[[], Iterator[pa.RecordBatch]]
 SENTENCE_ENDS = frozenset("。！？!?；;\n…")
 KEEP_CHARACTERS, KEEP_SHARE = 20, 0.1
-_LEAST_SLOTS, _MOST_SLOTS = 20, 31
+_LEAST_SLOTS, _MOST_SLOTS = 20, 30
 _PARTITION_CHARACTERS, _MOST_PARTITIONS = 2**21, 512
 
 
@@ -63,7 +63,7 @@ def substring(batches: Batches, settings: SubstringSettings, work: Path, size: i
     """Rows of which something is cut, in order. `batches` (column `text`) is read three times; `work` is emptied.
 
     `size` is about how many bytes of text there are: a wrong guess costs time or memory, never the result. Memory: two
-    bits per character and a filter of up to 512 MB; on disk 24 bytes per window that may repeat.
+    bits per character and a filter of up to 256 MB; on disk 24 bytes per window that may repeat.
     """
     with ExitStack() as stack:
         starts, repeat, first, pairs = _search(batches, settings, work, size, stack)
@@ -88,7 +88,7 @@ def _search(
     """Begins of texts, bits of repeats and of first places, and all pairs (place, first place)."""
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
-    bits = min(_MOST_SLOTS, max(_LEAST_SLOTS, size.bit_length()))
+    bits = min(_MOST_SLOTS, max(_LEAST_SLOTS, (size // 4).bit_length()))  # one character in thirty is a minimizer
     seen, starts = _mark_all(batches, settings, np.zeros((1 << bits) // 4, np.uint8))
     count = min(_MOST_PARTITIONS, 1 << int(starts[-1] // _PARTITION_CHARACTERS).bit_length())
     files = [stack.enter_context(closing(Grown(work / f"windows-{i:03d}", np.uint64))) for i in range(count)]
