@@ -1,5 +1,6 @@
 """Sources are found by one road; a broken plug-in is a warning, two of one name an error, options are checked."""
 
+import pickle
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -145,3 +146,11 @@ def test_files_of_one_split(tmp_path: Path) -> None:
         ["sft.jsonl"],
         ["dpo.json"],
     ]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_source_travels_to_worker_processes(name: str) -> None:
+    there = pickle.loads(pickle.dumps(load(name)))
+    assert there.name == name
+    for option, values in there.options.items():
+        assert pickle.loads(pickle.dumps(there.with_options({option: values[-1]}))).name == name

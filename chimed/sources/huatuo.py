@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from chimed.readers import Divided, JsonRows
@@ -55,26 +56,21 @@ def each_paraphrase(value: Any) -> list[Any]:
     return [{"questions": [question], "answers": value["answers"]} for question in questions]
 
 
-def source(rows: JsonRows, **facts: Any) -> Source:
-    """A source of the family: what its two sources share, and the option to publish every wording of a question."""
-
-    def source_with(paraphrases: str = "first") -> Source:
-        """`paraphrases`: one record by the first wording of a question, or one for `each`."""
-        return Source(
-            license="Apache-2.0",
-            redistributable="yes",
-            serves=frozenset({"cpt"}),
-            kind="question",
-            domain="medical",
-            reader=Divided(rows, each_paraphrase) if paraphrases == "each" else rows,
-            parse=parse,
-            attribution="Huatuo-26M (Li et al., 2023)",
-            options={"paraphrases": ("first", "each")},
-            configure=source_with,
-            **facts,
-        )
-
-    return source_with()
+def source(rows: JsonRows, paraphrases: str = "first", **facts: Any) -> Source:
+    """A source of the family; `paraphrases`: one record by the first wording of a question, or one for `each`."""
+    return Source(
+        license="Apache-2.0",
+        redistributable="yes",
+        serves=frozenset({"cpt"}),
+        kind="question",
+        domain="medical",
+        reader=Divided(rows, each_paraphrase) if paraphrases == "each" else rows,
+        parse=parse,
+        attribution="Huatuo-26M (Li et al., 2023)",
+        options={"paraphrases": ("first", "each")},
+        configure=partial(source, rows, **facts),  # no closure: sources travel to worker processes
+        **facts,
+    )
 
 
 def _strings(value: Any) -> Iterator[str]:
