@@ -189,6 +189,8 @@ def test_absent_and_named_sources(tmp_path: Path) -> None:
         built(root, tmp_path / "other", only=("belle_train_1m",))
     with pytest.raises(DataError, match="none of the sources"):
         built(tmp_path, tmp_path / "third")
+    with pytest.raises(UsageError, match="cmexam serves cpt, not sft. From the same files cmexam_explanation does"):
+        built(root, tmp_path / "fourth", only=("cmexam",))
 
 
 @pytest.mark.parametrize("bad", [b"PK\x03\x04zipzip", "排版".encode("utf-16")])

@@ -17,7 +17,7 @@ from typing import Any
 from chimed import clean, quality, staging
 from chimed.build import passages, select, transform, write
 from chimed.build.checked import Checked, index_of
-from chimed.build.inputs import Input, chosen, find, known_sources
+from chimed.build.inputs import Input, chosen, find, known_sources, refuse_unserved
 from chimed.build.lanes import Lane, Lanes, load
 from chimed.build.measure import source_entries
 from chimed.build.overlap import write_overlap
@@ -61,6 +61,7 @@ def build(order: Order) -> tuple[list[Release], list[str]]:
     ConflictError when another build holds the folder. Without a manifest a release does not exist.
     """
     sources = known_sources(order.recipe)
+    refuse_unserved(sources, order.splits, order.only)
     plans: list[tuple[Split, list[Input]]] = []
     absent: set[str] = set()
     for split in order.splits:
@@ -74,7 +75,7 @@ def build(order: Order) -> tuple[list[Release], list[str]]:
     if not any(inputs for _, inputs in plans):
         own = [f"{table.get('name')} looks for {table.get('files')}" for table in order.recipe.source]
         said = "; ".join([f"none of the sources of {', '.join(order.splits)} is here", *own])
-        raise DataError(f"{order.root}: {said}. See chimed sources.")
+        raise DataError(f"{order.root}: {said}. It has to hold one folder per source, named as chimed sources says.")
     refuse_faults(((i.source, i.folder, i.files) for _, inputs in plans for i in inputs), order.root)
     total = sum(item.bytes() for _, inputs in plans for item in inputs)
     with alone_in(order.out) as work, workers(order.workers or fitting(total), order.engine) as run:

@@ -82,6 +82,22 @@ def chosen(sources: dict[str, Source], split: Split, only: Sequence[str]) -> lis
     return [entry for name, entry in sorted(sources.items()) if name in wanted and split in entry.serves]
 
 
+def refuse_unserved(sources: dict[str, Source], splits: Sequence[Split], only: Sequence[str]) -> None:
+    """Raise UsageError for a named source that serves none of the splits; says which other one reads its files."""
+    for name in only:
+        entry = sources.get(name)
+        if entry is None or not entry.serves.isdisjoint(splits):
+            continue
+        place = entry.folder or name
+        others = [
+            other.name
+            for other in sources.values()
+            if (other.folder or other.name) == place and not other.serves.isdisjoint(splits)
+        ]
+        hint = f" From the same files {', '.join(others)} does." if others else ""
+        raise UsageError(f"{name} serves {', '.join(sorted(entry.serves))}, not {', '.join(splits)}.{hint}")
+
+
 def find(entries: Sequence[Source], split: Split, root: Path) -> tuple[list[Input], list[str]]:
     """Present sources with their files, and the names of absent ones."""
     present, absent = [], []

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from chimed.build import Order
-from chimed.build.inputs import Input, chosen, find, known_sources
+from chimed.build.inputs import Input, chosen, find, known_sources, refuse_unserved
 from chimed.build.workers import fitting
 from chimed.records import RELEASE_NAMES, Split
 
@@ -31,6 +31,7 @@ _NUMBER = re.compile(r"\d+(\.\d+)?")
 def plan(order: Order) -> list[dict[str, Any]]:
     """One entry per split: sources with files and bytes, what is absent, disk and memory in bytes (estimates)."""
     sources = known_sources(order.recipe)
+    refuse_unserved(sources, order.splits, order.only)
     return [
         _split(order, split, *find(chosen(sources, split, order.only), split, order.root)) for split in order.splits
     ]
