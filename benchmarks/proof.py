@@ -33,18 +33,30 @@ MAIN = {
 }
 RELEASES = {"cpt": "ChiMed-CPT", "sft": "ChiMed-SFT", "dpo": "ChiMed-DPO"}
 SHAPE = ["--vocabulary", "4608", "--hidden", "256", "--layers", "4"]
+# Greedy decoding, and no run of tokens of this length twice: a model as young as this goes in circles otherwise.
+GENERATION = {"no_repeat_ngram_size": 8}
 RECIPES = {
     "cpt": 'name = "proof"\n',
-    "sft": 'name = "proof"\n[mixture]\nmedical_to_general = "4:1"\n',
-    "dpo": 'name = "proof"\nvalidation = 0.3\n',
+    "sft": """name = "proof"
+validation = 0.03
+[mixture]
+medical_to_general = "8:1"
+[mixture.sources]
+cmexam_explanation = { times = 2 }
+""",
+    "dpo": 'name = "proof"\nvalidation = 0.4\n',
 }
-BATCH_TOKENS = {"cpt": 2048, "sft": 2048, "dpo": 3600}
-# shares of the whole time (cpt), and of what is left after it (the others)
-SHARES = {"cpt": 0.36, "sft": 0.25, "dpo": 0.14, "eval": 0.13}
+# What runs are planned, the stage of each, its share of the minutes; DPO's steps are passes over its few pairs
+STAGES = {"cpt": "cpt", "cpt-short": "cpt", "cpt-repeats": "cpt", "sft": "sft", "sft-alone": "sft", "dpo": "dpo"}
+SHARES = {"cpt": 0.55, "cpt-short": 0.1, "cpt-repeats": 0.1, "sft": 0.45, "sft-alone": 0.45}
+TOKENS = {"cpt": 512, "sft": 512}  # of a step
+DPO_STEPS = 160
+ITEMS = 200
+ALL = ["adapter.kind=none", "train.extra.adam_beta2=0.95"]
 OVERRIDES = {
-    "cpt": ["train.per_device_train_batch_size=4", "train.learning_rate=2e-3"],
-    "sft": ["train.per_device_train_batch_size=4", "train.learning_rate=1e-3", "adapter.kind=none"],
-    "dpo": ["train.per_device_train_batch_size=4", "train.learning_rate=5e-4", "train.num_train_epochs=1"],
+    "cpt": [*ALL, "train.per_device_train_batch_size=1", "train.learning_rate=1.5e-3"],
+    "sft": [*ALL, "train.per_device_train_batch_size=1", "train.learning_rate=1e-3"],
+    "dpo": [*ALL, "train.per_device_train_batch_size=4", "train.learning_rate=1e-4", "beta=0.1"],
 }
 CHAIN = ("base", "cpt", "sft", "dpo")
 
@@ -85,59 +97,44 @@ class Proof:
         return self.work / "releases" / name / RELEASES[name.split("-")[0]]
 
     def base(self) -> None:
-        """The tiny model and its tokenizer."""
+        """The tiny model, its tokenizer, and how it decodes (which every stage hands on)."""
+        place = self.work / "base" / "generation_config.json"
         if not (self.work / "base" / "config.json").is_file():
             self.run("qilin-stage", "tiny", self.work / "base", "--data", *map(self.release, RELEASES), *SHAPE)
+        write(place, json.loads(place.read_text(encoding="utf-8")) | GENERATION)
 
     def plan(self) -> None:
-        """Measure this machine's speed on a few steps; settle the steps of CPT."""
+        """Measure the speed of some steps, as the machine is now, and settle all steps; they hold whatever comes."""
         place = self.work / "plan.json"
         if place.is_file():
             if self.planned()["minutes"] != self.minutes:
                 raise SystemExit(f"{place}: planned for other minutes. Give the same --minutes, or another --work.")
             return
-        self.train("cpt", "base", "trial", 12)
+        self.train("trial", "base", 60)
         found = speed(self.work / "trial")
-        write(place, {"minutes": self.minutes, "steps": {"cpt": self.steps("cpt", found, self.left())}})
-        print(f"plan: {self.planned()} at {found:.0f} tokens/s", flush=True)
-
-    def plan_rest(self) -> None:
-        """Settle the other stages' steps and the items to ask, from the time that is left and the speed of CPT."""
-        plan = self.planned()
-        if "items" in plan:
-            return
-        found, left = speed(self.work / "cpt"), self.left()
-        plan["tokens_per_second"] = round(found)
-        plan["steps"] |= {stage: self.steps(stage, found, left) for stage in ("sft", "dpo")}
-        plan["items"] = max(8, min(300, int((left * SHARES["eval"] - 20) * found / 3000)))
-        write(self.work / "plan.json", plan)
+        plan = {"minutes": self.minutes, "tokens_per_second": round(found), "items": ITEMS,
+                "steps": {name: max(20, int(self.minutes * 60 * share * found / TOKENS[STAGES[name]]))
+                          for name, share in SHARES.items()}}  # fmt: skip
+        plan["steps"]["dpo"] = DPO_STEPS
+        write(place, plan)
         print(f"plan: {plan}", flush=True)
-
-    def left(self) -> float:
-        """Seconds until the planned end, less what the tables take; at least a minute."""
-        return max(60.0, self.minutes * 60 - (time.monotonic() - self.started) - 40)
-
-    @staticmethod
-    def steps(stage: str, speed_: float, left: float) -> int:
-        """Steps of a stage in its share of the time, its start not counted."""
-        return max(8, int((left * SHARES[stage] - 15) * speed_ / BATCH_TOKENS[stage]))
 
     def planned(self) -> dict[str, Any]:
         """What was settled."""
         plan: dict[str, Any] = json.loads((self.work / "plan.json").read_text(encoding="utf-8"))
         return plan
 
-    def train(self, stage: str, parent: str, name: str, steps: int | None = None, release: str | None = None) -> None:
-        """One stage; a half-done run is resumed, a done one is left alone. Only DPO looks at its validation part."""
-        out = self.work / name
+    def train(self, name: str, parent: str, steps: int | None = None) -> None:
+        """One run as planned; a half-done one is resumed, a done one is left alone."""
+        out, stage = self.work / name, STAGES.get(name, "cpt")
         if status(out) == "done":
             return
-        every = steps or self.planned()["steps"][stage]
-        saves, looks = max(1, every // 3), max(1, every // 3) if stage == "dpo" else every + 1
-        self.run("qilin-stage", "run", stage, "-r", "tiny", "--data", self.release(release or stage), "--model",
-                 self.work / parent, "--out", out, *(["--resume"] if status(out) else []), *OVERRIDES[stage],
-                 f"train.max_steps={every}", f"train.logging_steps={max(1, min(10, every // 6))}",
-                 f"train.eval_steps={looks}", f"train.save_steps={saves}", "held_out=0")  # fmt: skip
+        every = steps or self.planned()["steps"][name]
+        data = self.release(name if name in ("cpt-repeats",) else stage)
+        self.run("qilin-stage", "run", stage, "-r", "tiny", "--data", data, "--model", self.work / parent, "--out", out,
+                 *(["--resume"] if status(out) else []), *OVERRIDES[stage], f"train.max_steps={every}",
+                 f"train.logging_steps={max(1, every // 50)}", f"train.eval_steps={max(1, every // 4)}",
+                 f"train.save_steps={max(1, every // 8)}", "held_out=0")  # fmt: skip
 
     def scores(self, name: str) -> None:
         """Perplexity and preference of one model."""
@@ -145,7 +142,7 @@ class Proof:
         out.parent.mkdir(exist_ok=True)
         if not out.is_file():
             self.run("scores", self.work / name, "--tree", self.work / "tree", "--pairs", self.release("dpo"),
-                     "--passages", max(100, self.planned()["items"]), "--out", out)  # fmt: skip
+                     "--passages", self.planned()["items"], "--out", out)  # fmt: skip
 
     def evaluate(self, *names: str, out: str) -> None:
         """Answers of models; answers given to each alone are taken over, so that several only means tables."""
@@ -190,19 +187,22 @@ def jobs(p: Proof) -> list[Job]:
         Job("plan", ("base",), p.plan),
         Job("build cpt-repeats", ("tree",), lambda: p.build("cpt-repeats", "--dedup", "off")),
     ]  # fmt: skip
-    chain = [
-        Job("cpt", ("plan",), lambda: p.train("cpt", "base", "cpt")),
-        Job("cpt-repeats", ("plan", "build cpt-repeats"), lambda: p.train("cpt", "base", "cpt-repeats", None, "cpt-repeats")),
-        Job("plan the rest", ("cpt",), p.plan_rest),
-        Job("sft", ("plan the rest",), lambda: p.train("sft", "cpt", "sft")),
-        Job("dpo", ("sft",), lambda: p.train("dpo", "sft", "dpo")),
-        Job("sft-alone", ("plan the rest",), lambda: p.train("sft", "base", "sft-alone")),
+    parents = {
+        "cpt": "base",
+        "sft": "cpt",
+        "dpo": "sft",
+        "cpt-short": "base",
+        "cpt-repeats": "base",
+        "sft-alone": "base",
+    }
+    runs = [
+        Job(name, ("plan", *([parent] if parent != "base" else []), *(["build cpt-repeats"] if name == "cpt-repeats" else [])),
+            lambda name=name, parent=parent: p.train(name, parent))  # type: ignore[misc]
+        for name, parent in parents.items()
     ]  # fmt: skip
-    models = [*CHAIN[1:], "sft-alone"]
-    measures = [Job(f"measure {m}", (m, "plan the rest"), lambda m=m: p.measured(m)) for m in models]  # type: ignore[misc]
-    measures += [Job("measure base", ("plan the rest",), lambda: p.measured("base")),
-                 Job("measure cpt-repeats", ("cpt-repeats", "plan the rest"), lambda: p.scores("cpt-repeats"))]  # fmt: skip
-    return first + chain + measures
+    measures = [Job(f"measure {m}", (m, "plan"), lambda m=m: p.measured(m)) for m in (*CHAIN, "sft-alone")]  # type: ignore[misc]
+    measures += [Job(f"measure {m}", (m,), lambda m=m: p.scores(m)) for m in ("cpt-short", "cpt-repeats")]  # type: ignore[misc]
+    return first + runs + measures
 
 
 def write(place: Path, value: object) -> None:
