@@ -72,7 +72,7 @@ def ranked(work: Path, name: str) -> list[bool]:
 
 def judged(work: Path, name: str, task: str, out: str = "chain") -> list[Row]:
     """Stored rows of a model on a task."""
-    file = work / "evaluation" / out / "text" / slug(str(work / name)) / f"{task}.sound.parquet"
+    file = work / "evaluation" / out / "text" / slug(str(work / "decoded" / name)) / f"{task}.sound.parquet"
     rows: list[Row] = pq.read_table(file).to_pylist()
     return rows
 
