@@ -30,6 +30,7 @@ MAIN = {
     "chimed": ["-c", "from chimed.cli import main; main()"],
     "qilin-stage": ["-m", "qilin_stages"],
     "scores": [str(HERE / "proof_scores.py")],
+    "speed": [str(HERE / "proof_speed.py")],
     "decoding": [str(HERE / "proof_decoding.py")],
 }
 RELEASES = {"cpt": "ChiMed-CPT", "sft": "ChiMed-SFT", "dpo": "ChiMed-DPO"}
@@ -49,7 +50,7 @@ chinese_medical_dialogue = { share = 0.5 }
 # What runs are planned, the stage of each, its share of the minutes; DPO's steps are passes over its few pairs
 STAGES = {"cpt": "cpt", "cpt-short": "cpt", "cpt-repeats": "cpt", "sft": "sft", "sft-alone": "sft", "dpo": "dpo"}
 SHARES = {"cpt": 0.4, "cpt-short": 0.08, "cpt-repeats": 0.08, "sft": 0.45, "sft-alone": 0.45}
-TOKENS = {"cpt": 512, "sft": 512}  # of a step
+TOKENS = 512  # of a step of CPT and SFT
 DPO_STEPS = 120
 ITEMS = 200
 ALL = ["adapter.kind=none", "train.extra.adam_beta2=0.95"]
@@ -118,16 +119,17 @@ class Proof:
         return out
 
     def plan(self) -> None:
-        """Measure the speed of some steps and settle the steps of all runs; they hold, however long it takes."""
+        """Measure what a core can do and settle the steps of all runs; they hold, however long it takes."""
         place = self.work / "plan.json"
         if place.is_file():
             if self.planned()["minutes"] != self.minutes:
                 raise SystemExit(f"{place}: planned for other minutes. Give the same --minutes, or another --work.")
             return
-        self.train("trial", "base", 60)
-        found = speed(self.work / "trial")
-        plan = {"minutes": self.minutes, "tokens_per_second": round(found), "items": ITEMS,
-                "steps": {name: max(20, int(self.minutes * 60 * share * found / TOKENS[STAGES[name]]))
+        measured = self.work / "speed.json"
+        self.run("speed", self.work / "base", "--tokens", TOKENS, "--out", measured)
+        found = json.loads(measured.read_text(encoding="utf-8"))["tokens_per_second"]
+        plan = {"minutes": self.minutes, "tokens_per_second": found, "items": ITEMS,
+                "steps": {name: max(20, int(self.minutes * 60 * share * found / TOKENS))
                           for name, share in SHARES.items()}}  # fmt: skip
         plan["steps"]["dpo"] = DPO_STEPS
         write(place, plan)
@@ -138,16 +140,16 @@ class Proof:
         plan: dict[str, Any] = json.loads((self.work / "plan.json").read_text(encoding="utf-8"))
         return plan
 
-    def train(self, name: str, parent: str, steps: int | None = None) -> None:
+    def train(self, name: str, parent: str) -> None:
         """One run as planned; a half-done one is resumed, a done one is left alone."""
-        out, stage = self.work / name, STAGES.get(name, "cpt")
+        out, stage = self.work / name, STAGES[name]
         if status(out) == "done":
             return
-        every = steps or self.planned()["steps"][name]
+        every = self.planned()["steps"][name]
         data = self.release(name if name == "cpt-repeats" else stage)
         self.run("qilin-stage", "run", stage, "-r", "tiny", "--data", data, "--model", self.work / parent, "--out", out,
                  *(["--resume"] if status(out) else []), *OVERRIDES[stage], f"train.max_steps={every}",
-                 f"train.logging_steps={max(1, every // 50)}", f"train.eval_steps={every + 1 if steps else max(1, every // 3)}",
+                 f"train.logging_steps={max(1, every // 50)}", f"train.eval_steps={max(1, every // 3)}",
                  f"train.save_steps={max(1, every // 8)}", "held_out=0")  # fmt: skip
 
     def scores(self, name: str) -> None:
@@ -175,14 +177,6 @@ class Proof:
         """Everything about one model."""
         self.scores(name)
         self.evaluate(name, out=name)
-
-
-def speed(run: Path) -> float:
-    """Trained tokens per second of a run's fastest ten logged steps: the machine's speed when others leave it alone."""
-    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
-    steady = [line for line in lines if "loss" in line]
-    return max((b["tokens"] - a["tokens"]) / (b["seconds"] - a["seconds"])
-               for a, b in zip(steady, steady[10:], strict=False))  # fmt: skip
 
 
 def status(run: Path) -> str | None:
