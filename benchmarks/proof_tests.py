@@ -17,6 +17,7 @@ from qilin_stages.evals.task import Row, load
 from qilin_stages.evals.text import bleu, definition
 
 TEXT = {"cmexam-explanation": "CMExam explanations", "huatuo": "Huatuo-26M answers"}
+NAMES = {"bleu1": "BLEU-1", "bleu4": "BLEU-4", "rouge1": "ROUGE-1", "rouge2": "ROUGE-2", "rougeL": "ROUGE-L"}
 HOLDS, OPPOSITE = "**holds**", "**the opposite holds**"
 # Named before the first full run: the few claims that decide, a Holm family of their own. All else is secondary.
 PRIMARY = {"cmexam-explanation": ("bleu1", "rougeL")}
@@ -32,7 +33,6 @@ class Test:
     difference: float
     interval: tuple[float, float]
     p: float
-    how: str
 
 
 def read(path: Path) -> Any:
@@ -94,9 +94,9 @@ def all_tests(work: Path) -> list[Test]:
         rows = {name: judged(work, name, task) for name in ("cpt", "sft")}
         out += of_text(task, f"{words}: SFT above CPT", rows)
         out += above_floors(task, words, rows["sft"], floors(work, task))
-    for start, end in (("base", "cpt"), ("cpt", "sft")):
+    for start, end, words in (("base", "cpt", "CPT above base"), ("cpt", "sft", "SFT above CPT")):
         rows = {name: judged(work, name, "cmexam") for name in (start, end)}
-        out += of_text("cmexam", f"CMExam answers: {end.upper()} above {start}", rows)
+        out += of_text("cmexam", f"CMExam answers: {words}", rows)
     out += of_preference(work)
     for task, words in TEXT.items():
         rows = {name: judged(work, name, task, "alone") for name in ("sft-alone", "sft")}
@@ -118,7 +118,7 @@ def of_loss(work: Path, group: str, claim: str, one: str, other: str) -> Test:
     before, after = losses(work, one), losses(work, other)
     difference, interval, p = significance.paired_bootstrap(after, before)
     levels = float(before.mean()), float(after.mean())
-    return Test(group, f"{claim} (nats per token)", levels, difference, interval, p, "paired bootstrap over passages")
+    return Test(group, f"{claim} (nats per token)", levels, difference, interval, p)
 
 
 def of_text(task: str, claim: str, rows: dict[str, list[Row]], group: str | None = None) -> list[Test]:
@@ -128,8 +128,8 @@ def of_text(task: str, claim: str, rows: dict[str, list[Row]], group: str | None
         metric = test["metric"]
         of = group or ("primary" if metric in PRIMARY.get(task, ()) else "secondary")
         before, after = (level(each, metric) for each in rows.values())
-        out.append(Test(of, f"{claim}, {metric}", (before, after), test["difference"], test["ci"], test["p"],
-                        test["test"]))  # fmt: skip
+        named = f"{claim}, {NAMES.get(metric, metric)}"
+        out.append(Test(of, named, (before, after), test["difference"], test["ci"], test["p"]))
     return out
 
 
@@ -159,10 +159,10 @@ def of_preference(work: Path) -> list[Test]:
     difference, interval, _ = significance.paired_bootstrap(*values)
     return [
         Test("primary", "DPO: accuracy of the implicit reward on held-out pairs above the reference's 50 %", (50, share),
-             share - 50, (low - 50, high - 50), chance, "exact binomial; Wilson interval"),
+             share - 50, (low - 50, high - 50), chance),
         Test("secondary", "DPO: the better reply is the likelier one per token more often than after SFT",
              (float(values[0].mean()), float(values[1].mean())), difference, interval,
-             significance.mcnemar(before, after), "exact McNemar; interval by paired bootstrap"),
+             significance.mcnemar(before, after)),
     ]  # fmt: skip
 
 
