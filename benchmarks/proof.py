@@ -3,8 +3,9 @@
     python benchmarks/proof.py [--from DIR] [--work DIR] [--minutes M]
 
 Builds the three splits (decontaminated, one textbook held back), makes a model of five million parameters, trains
-base -> CPT -> SFT -> DPO and two ablations (no CPT, no deduplication) and evaluates them all. Steps and items follow
-from the minutes and the measured speed; a killed run goes on where it was. PROOF.md says what came out.
+base -> CPT -> SFT -> DPO and three runs for the ablations (no CPT, short CPT with and without deduplication) and
+measures them all. The steps are settled once, from the minutes and the measured speed of a core, so that a shared
+machine makes the run longer and not weaker; a killed run goes on where it was. PROOF.md says what came out.
 """
 
 from __future__ import annotations
