@@ -10,8 +10,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import proof_tree
-from proof_tests import (HOLDS, OPPOSITE, TEXT, Test, all_tests, corrected, judged, level, perplexity, ranked, read,
-                         verdict)  # fmt: skip
+from proof_tests import (
+    HOLDS,
+    OPPOSITE,
+    TEXT,
+    Test,
+    all_tests,
+    corrected,
+    judged,
+    level,
+    perplexity,
+    ranked,
+    read,
+    verdict,
+)
 
 from chimed.release import open_release
 from qilin_stages.evals import significance, tables
@@ -21,8 +33,9 @@ TITLES = {"ceval": "Like the paper's Table 4: C-Eval", "cmexam": "Like Table 5: 
           "cmexam-explanation": "Like Table 5: CMExam, explanations", "huatuo": "Like Table 6: Huatuo-26M"}  # fmt: skip
 CHAIN = ("base", "cpt", "sft", "dpo")
 RUNS = ("cpt", "sft", "dpo", "sft-alone", "cpt-short", "cpt-repeats")
-CHOSEN = """Shape, learning rates and mixture were chosen by short runs on validation parts of the training data (for DPO on a
-part of the training pairs), never on the items scored here."""
+CHOSEN = """The shape and the learning rates of CPT and DPO were compared in a few short runs, by training loss and on validation
+parts of the training data (for DPO a part of the training pairs); SFT's rate and mixture were set after one such run.
+The items scored here took no part in it."""
 
 
 def markdown(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
@@ -183,7 +196,7 @@ reply's log-probability, against the SFT model, by more than the worse one's. Th
 
 What did not come out:
 
-{count_part(tests, adjusted)}- Not tested, only seen: {after_dpo(work)} (the paper's Table 6 rises).
+{count_part(tests, adjusted)}- Not tested, only seen: {after_dpo(work)} (in the paper's Table 6 it rises).
 
 ![training curves]({picture.name})
 
