@@ -43,9 +43,6 @@ def markdown(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-# ---- the page ----
-
-
 def data_part(work: Path) -> str:
     rows = []
     for name in ("cpt", "sft", "dpo", "cpt-repeats"):
