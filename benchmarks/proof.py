@@ -3,8 +3,9 @@
     python benchmarks/proof.py [--from DIR] [--work DIR] [--minutes M]
 
 Builds the three splits (decontaminated, one textbook held back), makes a model of five million parameters, trains
-base -> CPT -> SFT -> DPO and two ablations (no CPT, no deduplication) and evaluates them all. Steps and items follow
-from the minutes and the measured speed; a killed run goes on where it was. PROOF.md says what came out.
+base -> CPT -> SFT -> DPO and three runs for the ablations (no CPT, short CPT with and without deduplication) and
+measures them all. The steps are settled once, from the minutes and the measured speed of a core, so that a shared
+machine makes the run longer and not weaker; a killed run goes on where it was. PROOF.md says what came out.
 """
 
 from __future__ import annotations
@@ -30,21 +31,34 @@ MAIN = {
     "chimed": ["-c", "from chimed.cli import main; main()"],
     "qilin-stage": ["-m", "qilin_stages"],
     "scores": [str(HERE / "proof_scores.py")],
+    "speed": [str(HERE / "proof_speed.py")],
+    "decoding": [str(HERE / "proof_decoding.py")],
 }
 RELEASES = {"cpt": "ChiMed-CPT", "sft": "ChiMed-SFT", "dpo": "ChiMed-DPO"}
 SHAPE = ["--vocabulary", "4608", "--hidden", "256", "--layers", "4"]
 RECIPES = {
     "cpt": 'name = "proof"\n',
-    "sft": 'name = "proof"\n[mixture]\nmedical_to_general = "4:1"\n',
-    "dpo": 'name = "proof"\nvalidation = 0.3\n',
+    "sft": """name = "proof"
+validation = 0.03
+[mixture]
+medical_to_general = "10:1"
+[mixture.sources]
+cmexam_explanation = { times = 2 }
+chinese_medical_dialogue = { share = 0.5 }
+""",
+    "dpo": 'name = "proof"\nvalidation = 0.4\n',
 }
-BATCH_TOKENS = {"cpt": 2048, "sft": 2048, "dpo": 3600}
-# shares of the whole time (cpt), and of what is left after it (the others)
-SHARES = {"cpt": 0.36, "sft": 0.25, "dpo": 0.14, "eval": 0.13}
+# What runs are planned, the stage of each, its share of the minutes; DPO's steps are passes over its few pairs
+STAGES = {"cpt": "cpt", "cpt-short": "cpt", "cpt-repeats": "cpt", "sft": "sft", "sft-alone": "sft", "dpo": "dpo"}
+SHARES = {"cpt": 0.4, "cpt-short": 0.08, "cpt-repeats": 0.08, "sft": 0.45, "sft-alone": 0.45}
+TOKENS = 512  # of a step of CPT and SFT
+DPO_STEPS = 120
+ITEMS = 200
+ALL = ["adapter.kind=none", "train.extra.adam_beta2=0.95"]
 OVERRIDES = {
-    "cpt": ["train.per_device_train_batch_size=4", "train.learning_rate=2e-3"],
-    "sft": ["train.per_device_train_batch_size=4", "train.learning_rate=1e-3", "adapter.kind=none"],
-    "dpo": ["train.per_device_train_batch_size=4", "train.learning_rate=5e-4", "train.num_train_epochs=1"],
+    "cpt": [*ALL, "train.per_device_train_batch_size=1", "train.learning_rate=1e-3"],
+    "sft": [*ALL, "train.per_device_train_batch_size=1", "train.learning_rate=7e-4"],
+    "dpo": [*ALL, "train.per_device_train_batch_size=4", "train.learning_rate=3e-4", "beta=0.1"],
 }
 CHAIN = ("base", "cpt", "sft", "dpo")
 
@@ -89,55 +103,55 @@ class Proof:
         if not (self.work / "base" / "config.json").is_file():
             self.run("qilin-stage", "tiny", self.work / "base", "--data", *map(self.release, RELEASES), *SHAPE)
 
+    def decoding(self) -> None:
+        """Choose how all models decode, by the SFT model on validation rows."""
+        out = self.work / "decoding.json"
+        if not out.is_file():
+            self.run("decoding", self.work / "sft", "--data", self.release("sft"), "--out", out)
+
+    def decoded(self, name: str) -> Path:
+        """A model's files with the chosen decoding beside them; the run itself stays as it was sealed."""
+        model = self.work / name if name == "base" else self.work / name / "model"
+        out = self.work / "decoded" / name
+        shutil.copytree(model, out, dirs_exist_ok=True)
+        place = out / "generation_config.json"
+        chosen = json.loads((self.work / "decoding.json").read_text(encoding="utf-8"))["chosen"]
+        write(place, json.loads(place.read_text(encoding="utf-8")) | chosen)
+        return out
+
     def plan(self) -> None:
-        """Measure this machine's speed on a few steps; settle the steps of CPT."""
+        """Measure what a core can do and settle the steps of all runs; they hold, however long it takes."""
         place = self.work / "plan.json"
         if place.is_file():
             if self.planned()["minutes"] != self.minutes:
                 raise SystemExit(f"{place}: planned for other minutes. Give the same --minutes, or another --work.")
             return
-        self.train("cpt", "base", "trial", 12)
-        found = speed(self.work / "trial")
-        write(place, {"minutes": self.minutes, "steps": {"cpt": self.steps("cpt", found, self.left())}})
-        print(f"plan: {self.planned()} at {found:.0f} tokens/s", flush=True)
-
-    def plan_rest(self) -> None:
-        """Settle the other stages' steps and the items to ask, from the time that is left and the speed of CPT."""
-        plan = self.planned()
-        if "items" in plan:
-            return
-        found, left = speed(self.work / "cpt"), self.left()
-        plan["tokens_per_second"] = round(found)
-        plan["steps"] |= {stage: self.steps(stage, found, left) for stage in ("sft", "dpo")}
-        plan["items"] = max(8, min(300, int((left * SHARES["eval"] - 20) * found / 3000)))
-        write(self.work / "plan.json", plan)
+        measured = self.work / "speed.json"
+        self.run("speed", self.work / "base", "--tokens", TOKENS, "--out", measured)
+        found = json.loads(measured.read_text(encoding="utf-8"))["tokens_per_second"]
+        plan = {"minutes": self.minutes, "tokens_per_second": found, "items": ITEMS,
+                "steps": {name: max(20, int(self.minutes * 60 * share * found / TOKENS))
+                          for name, share in SHARES.items()}}  # fmt: skip
+        plan["steps"]["dpo"] = DPO_STEPS
+        write(place, plan)
         print(f"plan: {plan}", flush=True)
-
-    def left(self) -> float:
-        """Seconds until the planned end, less what the tables take; at least a minute."""
-        return max(60.0, self.minutes * 60 - (time.monotonic() - self.started) - 40)
-
-    @staticmethod
-    def steps(stage: str, speed_: float, left: float) -> int:
-        """Steps of a stage in its share of the time, its start not counted."""
-        return max(8, int((left * SHARES[stage] - 15) * speed_ / BATCH_TOKENS[stage]))
 
     def planned(self) -> dict[str, Any]:
         """What was settled."""
         plan: dict[str, Any] = json.loads((self.work / "plan.json").read_text(encoding="utf-8"))
         return plan
 
-    def train(self, stage: str, parent: str, name: str, steps: int | None = None, release: str | None = None) -> None:
-        """One stage; a half-done run is resumed, a done one is left alone. Only DPO looks at its validation part."""
-        out = self.work / name
+    def train(self, name: str, parent: str) -> None:
+        """One run as planned; a half-done one is resumed, a done one is left alone."""
+        out, stage = self.work / name, STAGES[name]
         if status(out) == "done":
             return
-        every = steps or self.planned()["steps"][stage]
-        saves, looks = max(1, every // 3), max(1, every // 3) if stage == "dpo" else every + 1
-        self.run("qilin-stage", "run", stage, "-r", "tiny", "--data", self.release(release or stage), "--model",
-                 self.work / parent, "--out", out, *(["--resume"] if status(out) else []), *OVERRIDES[stage],
-                 f"train.max_steps={every}", f"train.logging_steps={max(1, min(10, every // 6))}",
-                 f"train.eval_steps={looks}", f"train.save_steps={saves}", "held_out=0")  # fmt: skip
+        every = self.planned()["steps"][name]
+        data = self.release(name if name == "cpt-repeats" else stage)
+        self.run("qilin-stage", "run", stage, "-r", "tiny", "--data", data, "--model", self.work / parent, "--out", out,
+                 *(["--resume"] if status(out) else []), *OVERRIDES[stage], f"train.max_steps={every}",
+                 f"train.logging_steps={max(1, every // 50)}", f"train.eval_steps={max(1, every // 3)}",
+                 f"train.save_steps={max(1, every // 8)}", "held_out=0")  # fmt: skip
 
     def scores(self, name: str) -> None:
         """Perplexity and preference of one model."""
@@ -145,12 +159,12 @@ class Proof:
         out.parent.mkdir(exist_ok=True)
         if not out.is_file():
             self.run("scores", self.work / name, "--tree", self.work / "tree", "--pairs", self.release("dpo"),
-                     "--passages", max(100, self.planned()["items"]), "--out", out)  # fmt: skip
+                     "--passages", self.planned()["items"], "--out", out)  # fmt: skip
 
     def evaluate(self, *names: str, out: str) -> None:
         """Answers of models; answers given to each alone are taken over, so that several only means tables."""
         items = self.planned()["items"]
-        models, data = [self.work / name for name in names], self.work / "tree" / "eval"
+        models, data = [self.decoded(name) for name in names], self.work / "tree" / "eval"
         kinds = [("text", "cmexam,cmexam-explanation,huatuo", items), ("ceval", "ceval", max(1, items // 60))]
         for kind, tasks, limit in kinds if "sft-alone" not in names else kinds[:1]:
             target = self.work / "evaluation" / out / kind
@@ -164,14 +178,6 @@ class Proof:
         """Everything about one model."""
         self.scores(name)
         self.evaluate(name, out=name)
-
-
-def speed(run: Path) -> float:
-    """Trained tokens per second of a run, its first logged step and looks at the validation part left out."""
-    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
-    steady = [line for line in lines if "loss" in line]
-    looked = sum(line["eval_runtime"] for line in lines[: lines.index(steady[-1])] if "eval_runtime" in line)
-    return float((steady[-1]["tokens"] - steady[0]["tokens"]) / (steady[-1]["seconds"] - steady[0]["seconds"] - looked))
 
 
 def status(run: Path) -> str | None:
@@ -190,19 +196,23 @@ def jobs(p: Proof) -> list[Job]:
         Job("plan", ("base",), p.plan),
         Job("build cpt-repeats", ("tree",), lambda: p.build("cpt-repeats", "--dedup", "off")),
     ]  # fmt: skip
-    chain = [
-        Job("cpt", ("plan",), lambda: p.train("cpt", "base", "cpt")),
-        Job("cpt-repeats", ("plan", "build cpt-repeats"), lambda: p.train("cpt", "base", "cpt-repeats", None, "cpt-repeats")),
-        Job("plan the rest", ("cpt",), p.plan_rest),
-        Job("sft", ("plan the rest",), lambda: p.train("sft", "cpt", "sft")),
-        Job("dpo", ("sft",), lambda: p.train("dpo", "sft", "dpo")),
-        Job("sft-alone", ("plan the rest",), lambda: p.train("sft", "base", "sft-alone")),
+    parents = {
+        "cpt": "base",
+        "sft": "cpt",
+        "dpo": "sft",
+        "cpt-short": "base",
+        "cpt-repeats": "base",
+        "sft-alone": "base",
+    }
+    runs = [
+        Job(name, ("plan", *([parent] if parent != "base" else []), *(["build cpt-repeats"] if name == "cpt-repeats" else [])),
+            lambda name=name, parent=parent: p.train(name, parent))  # type: ignore[misc]
+        for name, parent in parents.items()
     ]  # fmt: skip
-    models = [*CHAIN[1:], "sft-alone"]
-    measures = [Job(f"measure {m}", (m, "plan the rest"), lambda m=m: p.measured(m)) for m in models]  # type: ignore[misc]
-    measures += [Job("measure base", ("plan the rest",), lambda: p.measured("base")),
-                 Job("measure cpt-repeats", ("cpt-repeats", "plan the rest"), lambda: p.scores("cpt-repeats"))]  # fmt: skip
-    return first + chain + measures
+    measures = [Job("decoding", ("sft",), p.decoding)]
+    measures += [Job(f"measure {m}", (m, "decoding"), lambda m=m: p.measured(m)) for m in (*CHAIN, "sft-alone")]  # type: ignore[misc]
+    measures += [Job(f"measure {m}", (m,), lambda m=m: p.scores(m)) for m in ("cpt-short", "cpt-repeats")]  # type: ignore[misc]
+    return first + runs + measures
 
 
 def write(place: Path, value: object) -> None:

@@ -31,7 +31,7 @@ def compose(given: Path, out: Path) -> dict[str, str]:
         if best := _largest(source, _layouts(given, folder)):
             taken[folder] = str(best.relative_to(given))
             _copy(best, _files(source, best), part / folder)
-    for name in evalsets.SETS:
+    for name in ("ceval", "cmexam_test", "huatuo26m_test"):
         places = [place for place in _layouts(given / "eval", name, given) if evalsets.sets_in(place.parent)]
         if best := max(places, key=lambda place: _answered(place, name), default=None):
             taken[f"eval/{name}"] = str(best.relative_to(given))
