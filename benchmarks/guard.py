@@ -15,7 +15,7 @@ import time
 import unicodedata
 from pathlib import Path
 
-from timing import speed
+from timing import speed, write_page
 
 from chimed import evalsets, guard, packaged
 from chimed.build.inputs import chosen, find
@@ -66,13 +66,15 @@ def main() -> None:
         index.hits(row)
     size = sum(len(text.encode()) for row in rows for text in row) / 1e6
     ours, theirs = (speed(step, rows, size, args.rounds) for step in (index.hits, plain))
-    print(f"{len(items):,} items, {len(grams):,} grams, built in {built:.1f} s; {len(rows):,} rows, {size:.1f} MB\n")
-    print("| | MB/s per CPU-second |\n|---|---:|")
-    print(f"| guard: coverage, runs, verdict | {ours:,.1f} |\n| plain set of 13-grams: any hit | {theirs:,.1f} |")
-    print(f"| ratio | {ours / theirs:.1f} |")
-    print(
-        f"\nrows that share a gram: {sum(map(plain, rows)):,}; contaminated: {sum(index.check(r) is not None for r in rows):,}"
-    )
+    shared, bad = sum(map(plain, rows)), sum(index.check(row) is not None for row in rows)
+    write_page("guard", [
+        "## The guard", "",
+        f"`python benchmarks/guard.py DIR`: {len(items):,} items, {len(grams):,} grams, index built in {built:.1f} s; "
+        f"{len(rows):,} rows, {size:.1f} MB. {shared:,} rows share a gram with an item, {bad:,} are contaminated.", "",
+        "| | MB/s per CPU-second |", "|---|---:|",
+        f"| guard: coverage, runs, verdict | {ours:,.1f} |", f"| plain set of 13-grams: any hit | {theirs:,.1f} |",
+        f"| ratio | {ours / theirs:.1f} |",
+    ])  # fmt: skip
 
 
 if __name__ == "__main__":

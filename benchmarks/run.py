@@ -31,6 +31,7 @@ ORDER = (
     "dedup-growth",
     "engine",
     "clean",
+    "guard",
     "privacy",
     "trainers",
     "training",

@@ -1,10 +1,11 @@
-"""Megabytes per second of CPU time."""
+"""Megabytes per second of CPU time, and where a benchmark puts its page."""
 
 from __future__ import annotations
 
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 Row = TypeVar("Row")
@@ -19,3 +20,10 @@ def speed(step: Callable[[Row], object], rows: Sequence[Row], size: float, round
             step(row)
         times.append(time.process_time() - start)
     return size / statistics.median(times)
+
+
+def write_page(name: str, lines: Sequence[str]) -> None:
+    """Print the page of a benchmark and keep it in results/, from where RESULTS.md is put together."""
+    text = "\n".join(lines) + "\n"
+    print(text)
+    (Path(__file__).resolve().parent / "results" / f"{name}.md").write_text(text, encoding="utf-8")
