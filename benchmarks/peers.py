@@ -11,13 +11,13 @@ import json
 import resource
 import sys
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
 Remove = Callable[[list[str]], list[int]]
-GRAM = 5
+GRAM, ROWS = 5, 8192
 
 
 def grams(text: str) -> list[str]:
@@ -47,12 +47,13 @@ def _ours(preset: str, numbers: str) -> Remove:
     from chimed.dedup import NearSettings, near
 
     def remove(texts: list[str]) -> list[int]:
-        table = pa.table({"id": pa.nulls(len(texts), pa.string()), "text": pa.array(texts, pa.large_string())})
+        def batches() -> Iterator[pa.RecordBatch]:
+            for start in range(0, len(texts), ROWS):
+                part = pa.array(texts[start : start + ROWS], pa.large_string())
+                yield pa.record_batch({"id": pa.nulls(len(part), pa.string()), "text": part})
+
         with tempfile.TemporaryDirectory() as work:
-            found = near(
-                lambda: iter(table.to_batches(max_chunksize=8192)), NearSettings.preset(preset, 0.8, numbers),
-                Path(work) / "work",
-            )  # fmt: skip
+            found = near(batches, NearSettings.preset(preset, 0.8, numbers), Path(work) / "work")
         return np.flatnonzero(~found.keep).tolist()
 
     return remove

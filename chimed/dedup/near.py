@@ -79,7 +79,7 @@ def near(
 def signed(batches: Batches, settings: NearSettings, earlier: Earlier | None) -> Iterator[Folded]:
     """Signatures of the release's rows, then of the new ones, with their keys and sketches."""
     ab = permutations(settings.permutations)
-    new = (sign(batch.column("text"), ab) for batch in batches())
+    new = (sign(batch.column("text"), ab, settings.numbers == "same") for batch in batches())
     for batch in chain(earlier.signed(settings) if earlier is not None else (), new):
         yield Folded(batch, *fold(batch.signature, settings.bands, settings.rows))
 
@@ -178,7 +178,6 @@ def verify_part(
 
 def verify_texts(chosen: npt.NDArray[np.int64], texts: pa.Array, released: int, settings: NearSettings) -> Edges:
     """Verify one part from its texts alone, wherever that is: signs them again."""
-    found = sign(texts, permutations(settings.permutations))
-    numbers = found.numbers if settings.numbers == "same" else np.zeros_like(found.numbers)
+    found = sign(texts, permutations(settings.permutations), settings.numbers == "same")
     keys, sketch = fold(found.signature, settings.bands, settings.rows)
-    return verify_part(chosen, sets_of(texts), keys, sketch, numbers, released, settings)
+    return verify_part(chosen, sets_of(texts), keys, sketch, found.numbers, released, settings)

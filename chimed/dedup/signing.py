@@ -170,12 +170,12 @@ def _number_key(at, marked, m, table, fold, chars, kinds, out):  # type: ignore[
 
 @kernel(
     types.void(
-        read(uint8), read(types.int64), read(uint32), read(uint32), read(uint32, 2),
+        read(uint8), read(types.int64), read(uint32), read(uint32), read(uint32, 2), types.boolean,
         write(uint64, 2), write(uint64), write(uint32), write(uint32, 2),
     )
 )  # fmt: skip
-def sign_kernel(data, offsets, table, fold, ab, prints, numbers, shingles, signature):  # type: ignore[no-untyped-def]
-    """Sign every text of a batch; without permutations only fingerprints and number keys are made."""
+def sign_kernel(data, offsets, table, fold, ab, keyed, prints, numbers, shingles, signature):  # type: ignore[no-untyped-def]
+    """Sign every text of a batch; without permutations only fingerprints and, if `keyed`, number keys are made."""
     longest = 0
     for row in range(shingles.size):
         longest = max(longest, offsets[row + 1] - offsets[row])
@@ -187,7 +187,7 @@ def sign_kernel(data, offsets, table, fold, ab, prints, numbers, shingles, signa
         n, m, seen = decode(data, offsets[row], offsets[row + 1], table, points, at, marked)
         _fingerprint(points, n, prints[row])
         numbers[row] = 0
-        if seen & STARTS:
+        if keyed and seen & STARTS:
             numbers[row] = _number_key(at, marked, m, table, fold, chars, kinds, out)
         count, filled = shingles_of(points, n, hashes)
         shingles[row] = count if n else 0
@@ -207,8 +207,11 @@ def buffers(texts: pa.Array) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int6
     return np.frombuffer(data, np.uint8), offsets
 
 
-def sign(texts: pa.Array, ab: npt.NDArray[np.uint32]) -> Signed:
-    """Sign a batch of texts with the given permutations (`permutations(0)` for fingerprints alone)."""
+def sign(texts: pa.Array, ab: npt.NDArray[np.uint32], numbers: bool = True) -> Signed:
+    """Sign a batch of texts with the given permutations (`permutations(0)` for fingerprints alone).
+
+    Without `numbers` their keys stay 0: who ignores numbers need not look for them.
+    """
     data, offsets = buffers(texts)
     n = offsets.size - 1
     table = tables()
@@ -218,5 +221,5 @@ def sign(texts: pa.Array, ab: npt.NDArray[np.uint32]) -> Signed:
         np.empty(n, np.uint32),
         np.empty((n, ab.shape[1]), np.uint32),
     )
-    sign_kernel(data, offsets, table.points, table.fold, ab, *signed)
+    sign_kernel(data, offsets, table.points, table.fold, ab, numbers, *signed)
     return signed

@@ -15,6 +15,7 @@ from chimed.dedup.compiled import kernel, read, write
 
 _BLOCK = 4 * 2**20
 _FAR = 64
+_HELD = 32 * 2**20
 MAPPED = 256 * 2**20
 N = TypeVar("N", bound=np.generic)
 
@@ -107,6 +108,7 @@ class Spill:
         self._sketch = Grown(work / "sketches", np.uint8)
         self._held: list[npt.NDArray[np.uint64]] = []
         self._waiting = 0
+        self._whole = np.empty((0, permutations), np.uint8)
         self._blocks: list[int] = []
 
     def append(self, keys: npt.NDArray[np.uint64], sketch: npt.NDArray[np.uint8]) -> None:
@@ -139,6 +141,10 @@ class Spill:
 
     def sketches(self, wanted: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
         """The sketches of some rows, in the order asked for."""
+        if self._sketch.size <= _HELD:
+            if self._whole.size != self._sketch.size:
+                self._whole = self._sketch.array().reshape(-1, self.permutations)
+            return self._whole[wanted]
         out = np.empty((wanted.size, self.permutations), np.uint8)
         order = np.argsort(wanted)
         ordered = wanted[order]
