@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from chimed import dedup, engine, staging
 from chimed.build.lanes import SAMPLED, TRAIN, VALIDATION, Lanes
@@ -36,15 +38,18 @@ def deduplicate(
 
 def exclude(lanes: Lanes, names: Collection[str]) -> None:
     """Lose taken-down rows by id or by the SHA-1 of their text; their duplicates are lost already."""
-    wanted = frozenset(names)
-    if not wanted:
+    if not names:
         return
+    wanted = pa.array(sorted(names), pa.string())
     for lane in lanes.lanes:
-        sha1 = [cell for part in staging.read_parts(lane.parts, ["text_sha1"]) for cell in part.column(0).to_pylist()]
-        ids = lane.ids(np.arange(len(lane)))
-        hit = [i for i in range(len(lane)) if sha1[i] in wanted or ids[i] in wanted]
-        rows = lane.start + np.array(hit, np.int64)
-        lanes.lose(rows[lanes.fate[rows] == TRAIN], "excluded")
+        start = 0
+        for part in staging.read_parts(lane.parts, ["text_sha1"]):
+            numbers = np.arange(start, start + part.num_rows)
+            ids = pa.array(lane.ids(numbers), pa.string())
+            hit = pc.or_(pc.is_in(part.column(0), wanted), pc.is_in(ids, wanted)).to_numpy(zero_copy_only=False)
+            rows = lane.start + numbers[hit]
+            lanes.lose(rows[lanes.fate[rows] == TRAIN], "excluded")
+            start += part.num_rows
 
 
 def _mixed(values: npt.NDArray[np.uint64], seed: int) -> npt.NDArray[np.uint64]:

@@ -88,7 +88,7 @@ def _search(
     """Begins of texts, bits of repeats and of first places, and all pairs (place, first place)."""
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
-    bits = min(_MOST_SLOTS, max(_LEAST_SLOTS, (size // 4).bit_length()))  # one character in thirty is a minimizer
+    bits = min(_MOST_SLOTS, max(_LEAST_SLOTS, (size // 4).bit_length()))  # few characters are minimizers
     seen, starts = _mark_all(batches, settings, np.zeros((1 << bits) // 4, np.uint8))
     count = min(_MOST_PARTITIONS, 1 << int(starts[-1] // _PARTITION_CHARACTERS).bit_length())
     files = [stack.enter_context(closing(Grown(work / f"windows-{i:03d}", np.uint64))) for i in range(count)]
