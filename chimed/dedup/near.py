@@ -21,6 +21,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from chimed.dedup.assemble import Edges, Rows, assemble, gathered, joined, no_ids
+from chimed.dedup.buckets import buckets
 from chimed.dedup.found import Found, Groups, exact_groups
 from chimed.dedup.sets import Sets, sets_of
 from chimed.dedup.settings import NearSettings
@@ -28,7 +29,7 @@ from chimed.dedup.signing import Signed, permutations, sign
 from chimed.dedup.sketches import Earlier, Released
 from chimed.dedup.spill import Grown, Spill, fold
 from chimed.dedup.union import roots
-from chimed.dedup.verify import buckets, link, verify
+from chimed.dedup.verify import link, verify
 
 PART_BYTES = 64 * 2**20
 Batches = Callable[[], Iterator[pa.RecordBatch]]

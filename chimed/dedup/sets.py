@@ -7,12 +7,13 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from numba import int32, int64, types, uint8, uint32
+from numba import int64, types, uint8, uint32, uint64
 
 from chimed.dedup.compiled import kernel, read, write
 from chimed.dedup.edit import slot_of
 from chimed.dedup.normalise import tables
 from chimed.dedup.signing import PAD, buffers, decode, shingles_of
+from chimed.dedup.utf8 import longest
 
 
 class Sets(NamedTuple):
@@ -33,17 +34,26 @@ def bits_for(count):  # type: ignore[no-untyped-def]
     return bits
 
 
-@kernel(int64(read(uint32), write(uint32), write(uint32), write(int32), int64))
-def distinct(hashes, out, values, stamps, stamp):  # type: ignore[no-untyped-def]
-    """Copy the distinct hashes in order of appearance; returns how many. The table is cleared by a new stamp."""
+@kernel(inline=True)
+def place(x, table, stamp, bits):  # type: ignore[no-untyped-def]
+    """Slot of a 5-gram hash in a table of 2^bits, and whether it is there.
+
+    An entry is stamp << 32 | hash; those of another stamp count as empty, so that a new stamp clears the table.
+    """
+    wanted, slot = uint64(uint64(stamp) << uint64(32) | uint64(x)), slot_of(x, bits)
+    while table[slot] != wanted and table[slot] >> uint64(32) == uint64(stamp):
+        slot = (slot + 1) & ((1 << bits) - 1)
+    return slot, table[slot] == wanted
+
+
+@kernel(int64(read(uint32), write(uint32), write(uint64), int64))
+def distinct(hashes, out, table, stamp):  # type: ignore[no-untyped-def]
+    """Copy the distinct hashes in order of appearance; returns how many. The table holds them under `stamp` (above 0)."""
     bits, n = bits_for(hashes.size), 0
-    mask = (1 << bits) - 1
     for x in hashes:
-        slot = slot_of(x, bits)
-        while stamps[slot] == stamp and values[slot] != x:
-            slot = (slot + 1) & mask
-        if stamps[slot] != stamp:
-            stamps[slot], values[slot] = stamp, x
+        slot, known = place(x, table, stamp, bits)
+        if not known:
+            table[slot] = uint64(uint64(stamp) << uint64(32) | uint64(x))
             out[n] = x
             n += 1
     return n
@@ -57,23 +67,18 @@ def distinct(hashes, out, values, stamps, stamp):  # type: ignore[no-untyped-def
 )  # fmt: skip
 def sets_kernel(data, offsets, table, points, points_at, shingles, shingles_at):  # type: ignore[no-untyped-def]
     """Normalised code points and distinct 5-grams of every text, end to end; returns both lengths."""
-    longest = 0
-    for row in range(offsets.size - 1):
-        longest = max(longest, offsets[row + 1] - offsets[row])
-    held, hashes = np.empty(longest + PAD, np.uint32), np.empty(longest + PAD, np.uint32)
-    at, marked = np.empty(longest + PAD, np.int64), np.empty(longest + PAD, np.uint32)
-    slots = 16
-    while slots < 2 * (longest + 1):
-        slots *= 2
-    values, stamps = np.empty(slots, np.uint32), np.zeros(slots, np.int32)
+    size = longest(offsets) + PAD
+    held, hashes = np.empty(size, np.uint32), np.empty(size, np.uint32)
+    at, marked = np.empty(0, np.int64), np.empty(0, np.uint32)
+    known = np.zeros(1 << bits_for(size), np.uint64)
     p = s = 0
     for row in range(offsets.size - 1):
-        n, _, _ = decode(data, offsets[row], offsets[row + 1], table, held, at, marked)
+        n, _, _ = decode(data, offsets[row], offsets[row + 1], table, held, at, marked, False)
         points[p : p + n] = held[:n]
         count, _ = shingles_of(held, n, hashes)
         points_at[row, 0], points_at[row, 1], shingles_at[row, 0] = p, p + n, s
         p += n
-        s += distinct(hashes[:count], shingles[s:], values, stamps, row + 1)
+        s += distinct(hashes[:count], shingles[s:], known, row + 1)
         shingles_at[row, 1] = s
     return p, s
 

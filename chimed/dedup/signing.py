@@ -12,11 +12,12 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from numba import types, uint8, uint32, uint64
+from numba import int64, types, uint8, uint32, uint64
 
 from chimed.dedup.compiled import kernel, read, write
 from chimed.dedup.normalise import STARTS, tables
 from chimed.dedup.numbers import sequence_of_marks
+from chimed.dedup.utf8 import character, longest
 
 SHINGLE = 5
 C5 = (4165733203, 3671315251, 38696565, 904430693, 602822325)
@@ -64,42 +65,25 @@ def _fmix32(x):  # type: ignore[no-untyped-def]
     return uint32(x ^ uint32(x >> uint32(16)))
 
 
-@kernel(
-    types.UniTuple(types.int64, 3)(
-        read(uint8), types.int64, types.int64, read(uint32), write(uint32), write(types.int64), write(uint32)
-    )
-)
-def decode(data, start, stop, table, points, at, marked):  # type: ignore[no-untyped-def]
-    """UTF-8 bytes to normalised code points; characters with a part in numbers also go to `at` and `marked`.
+@kernel(inline=True)
+def decode(data, start, stop, table, points, at, marked, keyed):  # type: ignore[no-untyped-def]
+    """UTF-8 bytes to normalised code points; if `keyed`, characters with a part in numbers go to `at` and `marked`.
 
     Returns how many points, how many marks, and the union of the table's entries.
     """
-    n, m, place, seen = 0, 0, 0, uint32(0)
-    i = start
+    n, m, place, seen, i = uint64(0), uint64(0), 0, uint32(0), start
     while i < stop:
-        lead = uint32(data[i])
-        if lead < 0x80:
-            code = lead
-            i += 1
-        elif lead < 0xE0:
-            code = uint32((lead & 0x1F) << 6 | (uint32(data[i + 1]) & 0x3F))
-            i += 2
-        elif lead < 0xF0:
-            code = uint32((lead & 0x0F) << 12 | (uint32(data[i + 1]) & 0x3F) << 6 | (uint32(data[i + 2]) & 0x3F))
-            i += 3
-        else:
-            high = uint32((lead & 0x07) << 18 | (uint32(data[i + 1]) & 0x3F) << 12)
-            code = uint32(high | (uint32(data[i + 2]) & 0x3F) << 6 | (uint32(data[i + 3]) & 0x3F))
-            i += 4
+        code, i = character(data, i)
         entry = table[code]
         points[n] = entry & uint32(0x1FFFFF)
-        n += (entry & uint32(0x1FFFFF)) != 0
-        at[m] = place
-        marked[m] = code
-        m += entry >= uint32(1 << 24)
+        n += uint64((entry & uint32(0x1FFFFF)) != 0)
         seen |= entry
-        place += 1
-    return n, m, np.int64(seen)
+        if keyed:
+            at[m] = place
+            marked[m] = code
+            m += uint64(entry >= uint32(1 << 24))
+            place += 1
+    return int64(n), int64(m), seen
 
 
 @kernel(inline=True)
@@ -107,8 +91,8 @@ def _fingerprint(points, n, out):  # type: ignore[no-untyped-def]
     """Two interleaved multiply-xorshift lanes, so that neither waits for its own last product."""
     a, b = uint64(uint64(n) + uint64(0x9E3779B97F4A7C15)), uint64(uint64(n) ^ uint64(0xC2B2AE3D27D4EB4F))
     for i in range(0, n - 1, 2):
-        a = uint64((a ^ uint64(points[i])) * uint64(0xFF51AFD7ED558CCD))
-        b = uint64((b ^ uint64(points[i + 1])) * uint64(0xC4CEB9FE1A85EC53))
+        a = uint64((a ^ uint64(points[uint64(i)])) * uint64(0xFF51AFD7ED558CCD))
+        b = uint64((b ^ uint64(points[uint64(i + 1)])) * uint64(0xC4CEB9FE1A85EC53))
         a ^= a >> uint64(29)
         b ^= b >> uint64(31)
     if n & 1:
@@ -176,15 +160,16 @@ def _number_key(at, marked, m, table, fold, chars, kinds, out):  # type: ignore[
 )  # fmt: skip
 def sign_kernel(data, offsets, table, fold, ab, keyed, prints, numbers, shingles, signature):  # type: ignore[no-untyped-def]
     """Sign every text of a batch; without permutations only fingerprints and, if `keyed`, number keys are made."""
-    longest = 0
+    size = longest(offsets) + PAD
+    points, hashes = np.empty(size, np.uint32), np.empty(size, np.uint32)
+    at, marked = np.empty(size, np.int64), np.empty(size, np.uint32)
+    chars, kinds, out = np.empty(size, np.uint32), np.empty(size, np.uint8), np.empty(3 * size, np.uint32)
     for row in range(shingles.size):
-        longest = max(longest, offsets[row + 1] - offsets[row])
-    points, hashes = np.empty(longest + PAD, np.uint32), np.empty(longest + PAD, np.uint32)
-    at, marked = np.empty(longest + PAD, np.int64), np.empty(longest + PAD, np.uint32)
-    chars, kinds = np.empty(longest + PAD, np.uint32), np.empty(longest + PAD, np.uint8)
-    out = np.empty(3 * longest + PAD, np.uint32)
-    for row in range(shingles.size):
-        n, m, seen = decode(data, offsets[row], offsets[row + 1], table, points, at, marked)
+        begin, end = offsets[row], offsets[row + 1]
+        if keyed:
+            n, m, seen = decode(data, begin, end, table, points, at, marked, True)
+        else:
+            n, m, seen = decode(data, begin, end, table, points, at, marked, False)
         _fingerprint(points, n, prints[row])
         numbers[row] = 0
         if keyed and seen & STARTS:

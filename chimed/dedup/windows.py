@@ -1,16 +1,17 @@
 """Kernels of the substring search: minimizers of raw code points, the filter of those seen twice, windows on disk.
 
 Two equal windows of L characters contain the same minimizer (the rightmost smallest k-gram hash), at two positions; so
-only windows whose minimizer was selected twice can repeat (after Schleimer et al. 2003). The filter has two bits per
-slot; a collision only lets more windows through.
+only windows whose minimizer was selected twice can repeat (after Schleimer et al. 2003).
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numba import int64, types, uint8, uint32, uint64
+from numba import int64, types, uint8, uint64
 
 from chimed.dedup.compiled import kernel, read, write
+from chimed.dedup.twice import note, noted_twice
+from chimed.dedup.utf8 import character, longest
 
 _FIRST, _SECOND = 0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F
 
@@ -18,24 +19,11 @@ _FIRST, _SECOND = 0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F
 @kernel(inline=True)
 def _code_points(data, start, stop, points):  # type: ignore[no-untyped-def]
     """UTF-8 to code points; returns how many."""
-    n, i = 0, start
+    n, i = uint64(0), start
     while i < stop:
-        lead = uint32(data[i])
-        if lead < 0x80:
-            points[n] = lead
-            i += 1
-        elif lead < 0xE0:
-            points[n] = uint32((lead & 0x1F) << 6 | (uint32(data[i + 1]) & 0x3F))
-            i += 2
-        elif lead < 0xF0:
-            points[n] = uint32((lead & 0x0F) << 12 | (uint32(data[i + 1]) & 0x3F) << 6 | (uint32(data[i + 2]) & 0x3F))
-            i += 3
-        else:
-            high = uint32((lead & 0x07) << 18 | (uint32(data[i + 1]) & 0x3F) << 12)
-            points[n] = uint32(high | (uint32(data[i + 2]) & 0x3F) << 6 | (uint32(data[i + 3]) & 0x3F))
-            i += 4
-        n += 1
-    return n
+        points[n], i = character(data, i)
+        n += uint64(1)
+    return int64(n)
 
 
 @kernel(inline=True)
@@ -80,11 +68,9 @@ def _minimizer(grams, p, w, at):  # type: ignore[no-untyped-def]
 @kernel(int64(read(uint8), read(int64), int64, int64, write(uint8), write(int64)))
 def mark(data, offsets, length, k, seen, sizes):  # type: ignore[no-untyped-def]
     """First sweep over a batch: note every minimizer as seen once or twice; counts the characters of each text."""
-    longest = 0
-    for row in range(sizes.size):
-        longest = max(longest, offsets[row + 1] - offsets[row])
-    points, grams = np.empty(longest + 1, np.uint32), np.empty(longest + 1, np.uint64)
-    power, w, slots, marked = _power(_FIRST, k), length - k + 1, uint64(4 * seen.size - 1), 0
+    room = longest(offsets) + 1
+    points, grams = np.empty(room, np.uint32), np.empty(room, np.uint64)
+    power, w, marked = _power(_FIRST, k), length - k + 1, 0
     for row in range(sizes.size):
         n = _code_points(data, offsets[row], offsets[row + 1], points)
         sizes[row] = n
@@ -97,22 +83,16 @@ def mark(data, offsets, length, k, seen, sizes):  # type: ignore[no-untyped-def]
             if now != at:
                 at = now
                 marked += 1
-                slot = grams[at] & slots
-                shift = uint8((slot & uint64(3)) << uint64(1))
-                state = (seen[slot >> uint64(2)] >> shift) & 3
-                if state < 2:
-                    seen[slot >> uint64(2)] += uint8(1) << shift
+                note(seen, grams[at])
     return marked
 
 
 @kernel(int64(read(uint8), read(int64), int64, int64, read(uint8), int64, write(uint64, 2), write(int64)))
 def emit(data, offsets, length, k, seen, place, hashes, places):  # type: ignore[no-untyped-def]
     """Second sweep: two 64-bit hashes and the global place of each window whose minimizer was seen twice."""
-    longest = 0
-    for row in range(offsets.size - 1):
-        longest = max(longest, offsets[row + 1] - offsets[row])
-    points, grams = np.empty(longest + 1, np.uint32), np.empty(longest + 1, np.uint64)
-    power, w, slots, m = _power(_FIRST, k), length - k + 1, uint64(4 * seen.size - 1), 0
+    room = longest(offsets) + 1
+    points, grams = np.empty(room, np.uint32), np.empty(room, np.uint64)
+    power, w, m = _power(_FIRST, k), length - k + 1, 0
     whole, other = _power(_FIRST, length), _power(_SECOND, length)
     for row in range(offsets.size - 1):
         n = _code_points(data, offsets[row], offsets[row + 1], points)
@@ -130,8 +110,7 @@ def emit(data, offsets, length, k, seen, place, hashes, places):  # type: ignore
                     continue
                 now = _minimizer(grams, p, w, at)
                 if now != at:
-                    at, slot = now, grams[now] & slots
-                    wanted = (seen[slot >> uint64(2)] >> uint8((slot & uint64(3)) << uint64(1))) & 3 == 2
+                    at, wanted = now, noted_twice(seen, grams[now])
                 if wanted:
                     hashes[0, m], hashes[1, m], places[m] = _mixed(x), y, place + p
                     m += 1
