@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from chimed.dedup.signing import buffers
 from chimed.dedup.spill import Grown
-from chimed.dedup.windows import bits_between, emit, mark, set_bits
+from chimed.dedup.windows import bits_between, emit, mark, part, repeated, set_bits
 from chimed.errors import UsageError
 
 Batches = Callable[[], Iterator[pa.RecordBatch]]
@@ -121,10 +121,8 @@ def _emit_all(
         size = int(starts[row + batch.num_rows] - starts[row])
         hashes, places = np.empty((2, size), np.uint64), np.empty(size, np.int64)
         m = emit(data, offsets, settings.length, settings.gram, seen, int(starts[row]), hashes, places)
-        part = (hashes[0, :m] >> np.uint64(40)) % np.uint64(len(files))
-        order = np.argsort(part, kind="stable")
-        windows = np.stack([hashes[0, :m], hashes[1, :m], places[:m].view(np.uint64)], axis=1)[order]
-        ends = np.searchsorted(part[order], np.arange(len(files) + 1).astype(np.uint64))
+        windows, ends = np.empty((m, 3), np.uint64), np.empty(len(files) + 1, np.int64)
+        part(hashes, places, m, windows, ends)
         for i in np.flatnonzero(np.diff(ends)):
             files[i].append(windows[ends[i] : ends[i + 1]])
         row += batch.num_rows
@@ -140,21 +138,12 @@ def _repeats(
     repeat, first = np.zeros(characters // 8 + 1, np.uint8), np.zeros(characters // 8 + 1, np.uint8)
     for file in files:
         windows = file.array().reshape(-1, 3)
-        order = np.argsort(windows[:, 0])
-        hashes, places = windows[order, 0], windows[order, 2].view(np.int64)
-        check = windows[order, 1]
-        new = np.concatenate([[True], hashes[1:] != hashes[:-1]]) if hashes.size else np.zeros(0, np.bool_)
-        runs = np.flatnonzero(new)
-        if not runs.size:
-            continue
-        group = np.cumsum(new) - 1
-        lowest = np.minimum.reduceat(places, runs)[group]
-        holder = np.zeros(runs.size, np.uint64)
-        holder[group[places == lowest]] = check[places == lowest]
-        again = (places != lowest) & (check == holder[group])
-        set_bits(places[again], repeat)
-        set_bits(lowest[again], first)
-        pairs.append(np.stack([places[again], lowest[again]], axis=1))
+        table = np.full(1 << (2 * len(windows)).bit_length(), -1, np.int64)
+        found = np.empty((len(windows), 2), np.int64)
+        found = found[: repeated(windows, table, found)]
+        set_bits(np.ascontiguousarray(found[:, 0]), repeat)
+        set_bits(np.ascontiguousarray(found[:, 1]), first)
+        pairs.append(found)
     return repeat, first
 
 

@@ -1,8 +1,7 @@
 """The components of the graph of verified pairs among rows that share a band key.
 
-Inside a bucket the
-search is breadth-first and leaves out pairs that are joined already, so that it is near-linear on clusters of copies;
-the components are those of all pairs, whatever the order.
+Inside a bucket the search is breadth-first and leaves out pairs that are joined already, so that it is near-linear on
+clusters of copies; the components are those of all pairs, whatever the order.
 """
 
 from __future__ import annotations
