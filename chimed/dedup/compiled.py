@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import sys
 import tempfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +47,23 @@ if "NUMBA_CACHE_DIR" not in os.environ and (_folder := _cache_folder()) is not N
 _CACHED = bool(numba.config.CACHE_DIR)
 
 
+@cache
+def _tell() -> None:
+    """Say once, on the terminal of the command itself, why the first use on a machine takes longer."""
+    if sys.stderr.isatty() and multiprocessing.parent_process() is None:
+        print("compiling for this processor, once: about half a minute …", file=sys.stderr)  # noqa: T201
+
+
 def kernel(*signatures: Any, inline: bool = False) -> Callable[[Callable[..., Any]], Any]:
     """Compile a function for the given argument types (for any, where there are none); all arithmetic wraps."""
     options: dict[str, Any] = {"nogil": True, "cache": _CACHED, "boundscheck": False, "error_model": "numpy"}
     if inline:
         return numba.njit(inline="always", **options)
-    return numba.njit(list(signatures), **options) if signatures else numba.njit(**options)
+
+    def compiled(function: Callable[..., Any]) -> Any:
+        made = numba.njit(list(signatures), **options)(function) if signatures else numba.njit(**options)(function)
+        if made.stats.cache_misses:
+            _tell()
+        return made
+
+    return compiled
