@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from chimed.errors import DataError
 from chimed.records import Split
 
 SHARD_BYTES = 240 * 2**20
@@ -203,6 +204,17 @@ def _rename(shard: Shard, path: Path) -> Shard:
 
 
 def read_batches(path: Path, columns: list[str] | None = None, rows: int = 8192) -> Iterator[pa.RecordBatch]:
-    """The batches of one file in order; nothing but the current row group stays in memory."""
-    with pq.ParquetFile(path, pre_buffer=False) as file:
-        yield from file.iter_batches(rows, columns=columns, use_threads=False)
+    """The batches of one file in order; nothing but the current row group stays in memory.
+
+    Raises DataError where the file is damaged: there is no checksum inside, so even its text is checked to be text.
+    """
+    try:
+        with pq.ParquetFile(path, pre_buffer=False) as file:
+            for batch in file.iter_batches(rows, columns=columns, use_threads=False):
+                batch.validate(full=True)
+                yield batch
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowException, OSError) as error:
+        words = str(error).splitlines()[0].rstrip(".")
+        raise DataError(f"{path}: damaged: {words}. Copy it again or rebuild.") from error

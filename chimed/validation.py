@@ -66,7 +66,7 @@ def _card(release: Release) -> Iterator[str]:
     path = release.path / "README.md"
     if not path.is_file():
         return
-    text = path.read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8", errors="replace")
     head = text.split("\n---", 1)[0]
     train = sum(entry.train for entry in release.manifest.sources)
     counts = {int(number) for number in re.findall(r"num_examples: (\d+)", head)}
@@ -78,7 +78,7 @@ def _sums(release: Release) -> Iterator[str]:
     path = release.path / SUMS
     if not path.is_file():
         return
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         digest, _, name = line.partition("  ")
         file = release.path / name
         if not file.is_file() or sha256_of(file) != digest:

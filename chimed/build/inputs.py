@@ -41,11 +41,15 @@ def upstream_folder(place: Path | None, sample: bool) -> Path:
 
     Raises UsageError when there is nothing to read, and says in two lines what to do.
     """
+    if sample and place:
+        raise UsageError(f"--sample and --from {place}: one of the two. --sample reads the packaged sample alone.")
     if sample:
         return packaged.folder("sample")
     folder = place or DEFAULT_FROM
     if folder.is_dir():
         return folder
+    if folder.exists():
+        raise DataError(f"{folder}: a file, not a folder. --from names the folder that holds one folder per source.")
     if place is None:
         raise UsageError(
             "no upstream files: ./upstream is not here.\n"
@@ -77,7 +81,7 @@ def chosen(sources: dict[str, Source], split: Split, only: Sequence[str]) -> lis
     """Sources that serve a split, in name order; those that are built only when named need `only`."""
     for name in only:
         if name not in sources:
-            raise UsageError(f"unknown source {name!r}. Known: {', '.join(sorted(sources))}.")
+            raise source.unknown(name, sources)
     wanted = set(only) or {name for name, entry in sources.items() if not entry.only_when_named}
     return [entry for name, entry in sorted(sources.items()) if name in wanted and split in entry.serves]
 

@@ -1,0 +1,62 @@
+"""The command line refuses what it cannot do in words, before it writes anything."""
+
+from pathlib import Path
+
+import pytest
+from test_build import upstream
+from typer.testing import CliRunner
+
+from chimed.cli import app
+from chimed.cli.building import _excluded
+from chimed.errors import ChimedError, DataError
+
+
+def refused(*words: object) -> ChimedError:
+    error = CliRunner().invoke(app, [str(word) for word in words]).exception
+    assert isinstance(error, ChimedError), error
+    return error
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "options"),
+    [
+        (2, "one of the two", ["--sample", "--from", "up"]),
+        (2, "--only names no source", ["--only", ""]),
+        (2, "--only names no source", ["--only", " , "]),
+        (2, "did you mean 'cmexam'", ["--only", "cmexm"]),
+        (6, "--evalsets gone: no such folder", ["--evalsets", "gone"]),
+        (6, "page.txt: a file, not a folder", ["--from", "page.txt"]),
+        (6, "page.txt: a file is in the way", ["--out", "page.txt"]),
+    ],
+)
+def test_a_build_that_cannot_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, said: str, options: list[str]
+) -> None:
+    upstream(tmp_path / "up")
+    (tmp_path / "page.txt").write_text("", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    place = [] if "--from" in options else ["--from", "up"]
+    error = refused("build", "--split", "sft", *place, *options)
+    assert error.exit_code == code
+    assert said in str(error)
+    assert not (tmp_path / "build").exists()
+
+
+def test_a_misspelt_source_is_answered_with_the_nearest(tmp_path: Path) -> None:
+    for words in (
+        ["check", "cmexm"],
+        ["fetch", "cmexm", "--to", tmp_path],
+        ["plan", "--split", "cpt", "--only", "cmexm"],
+    ):
+        place = [] if words[0] == "fetch" else ["--from", tmp_path]
+        error = refused(*words, *place)
+        assert (error.exit_code, "did you mean 'cmexam'" in str(error)) == (2, True), words
+
+
+def test_a_takedown_list_may_come_from_any_editor(tmp_path: Path) -> None:
+    file = tmp_path / "名单.txt"
+    file.write_bytes("\ufeff# 下架\r\ncmd:01\r\n\r\n  cmd:02 \r\n".encode())
+    assert _excluded(str(file)) == ("cmd:01", "cmd:02")
+    file.write_bytes("cmd:01".encode("utf-16"))
+    with pytest.raises(DataError, match="not UTF-8"):
+        _excluded(str(file))
