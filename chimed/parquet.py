@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -192,15 +193,29 @@ def write_shards(
 def write_one(path: Path, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Shard:
     """Write one Parquet file (written even without rows), atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    opened = _Open(path.with_name(path.name + ".part"), schema, content=False)
-    for table, size in _groups(batches, schema, GROUP_BYTES):
-        opened.write(table, size)
-    return _rename(opened.close(), path)
+    with under_its_name_when_whole(path) as part:
+        opened = _Open(part, schema, content=False)
+        for table, size in _groups(batches, schema, GROUP_BYTES):
+            opened.write(table, size)
+        shard = opened.close()
+    return replace(shard, path=path)
+
+
+@contextmanager
+def under_its_name_when_whole(path: Path) -> Iterator[Path]:
+    """A temporary name to write to, which becomes `path` at the end; where the writing fails, nothing stays behind."""
+    part = path.with_name(path.name + ".part")
+    try:
+        yield part
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def _rename(shard: Shard, path: Path) -> Shard:
     shard.path.replace(path)
-    return Shard(path, shard.rows, shard.bytes, shard.sha256, shard.content_sha256)
+    return replace(shard, path=path)
 
 
 def read_batches(path: Path, columns: list[str] | None = None, rows: int = 8192) -> Iterator[pa.RecordBatch]:
