@@ -143,6 +143,7 @@ def test_a_line_that_cannot_be_changed_is_named_and_nothing_is_left_behind(tmp_p
 def test_a_table_that_cannot_be_written_leaves_nothing_behind(lines: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError):
         anyfile.rewrite([lines], tmp_path / "out.txt", "text", lambda values: values)
+    lines.write_bytes(LINES[0] + b"\n")
     with pytest.raises(ZeroDivisionError):
         anyfile.rewrite([lines], tmp_path / "out.parquet", "text", lambda values: [1 / 0])
     assert sorted(tmp_path.iterdir()) == [lines]
