@@ -221,15 +221,26 @@ def _rename(shard: Shard, path: Path) -> Shard:
 def read_batches(path: Path, columns: list[str] | None = None, rows: int = 8192) -> Iterator[pa.RecordBatch]:
     """The batches of one file in order; nothing but the current row group stays in memory.
 
-    Raises DataError where the file is damaged: there is no checksum inside, so even its text is checked to be text.
+    Raises DataError where the file is missing or damaged: there is no checksum inside, so even its text is checked to be text.
     """
+    with _sound(path), pq.ParquetFile(path, pre_buffer=False) as file:
+        for batch in file.iter_batches(rows, columns=columns, use_threads=False):
+            batch.validate(full=True)
+            yield batch
+
+
+def read_schema(path: Path) -> pa.Schema:
+    """The columns of one file and what it says of itself. Raises DataError where it is damaged."""
+    with _sound(path):
+        return pq.read_schema(path)
+
+
+@contextmanager
+def _sound(path: Path) -> Iterator[None]:
     try:
-        with pq.ParquetFile(path, pre_buffer=False) as file:
-            for batch in file.iter_batches(rows, columns=columns, use_threads=False):
-                batch.validate(full=True)
-                yield batch
+        yield
     except FileNotFoundError:
-        raise
+        raise DataError(f"{path}: missing. Copy it again or rebuild.") from None
     except (pa.ArrowException, OSError) as error:
         words = str(error).splitlines()[0].rstrip(".")
         raise DataError(f"{path}: damaged: {words}. Copy it again or rebuild.") from error

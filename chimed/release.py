@@ -21,6 +21,8 @@ from chimed.parquet import read_batches
 from chimed.records import RELEASE_NAMES, Domain, Frozen, Kind, Split
 
 MANIFEST = "manifest.json"
+NOTE = "origin/local.json"
+"""Where the upstream files lie on the machine of the build: a help for `trace`, no part of the release."""
 FORMAT = 1
 LOCAL_ONLY = ("lost", "origin", "samples")
 

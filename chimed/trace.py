@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from chimed import source
 from chimed.errors import DataError
-from chimed.release import Release
+from chimed.release import NOTE, Release
 from chimed.source import Source
 from chimed.sources import own_files
 
@@ -35,7 +35,7 @@ def find_row(release: Release, name: str) -> dict[str, Any]:
 def upstream_of(release: Release) -> Path:
     """The folder of upstream files that the release was built from, as noted on this machine, or ./upstream."""
     try:
-        note = json.loads((release.path / "origin" / "local.json").read_text(encoding="utf-8"))
+        note = json.loads((release.path / NOTE).read_text(encoding="utf-8"))
         place = Path(note["from"])
     except (OSError, ValueError, KeyError, TypeError):  # the note is a help, no part of the release
         place = Path()

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
-from chimed.parquet import published_schema, read_batches, sha256_of
+from chimed.parquet import published_schema, read_batches, read_schema, sha256_of
 from chimed.records import REASONS, ROW_MODELS
 from chimed.release import LOCAL_ONLY, MANIFEST, Release
 
@@ -97,7 +97,7 @@ def _rows(release: Release, report: Callable[..., None]) -> Iterator[str]:
 def _shard(release: Release, shard: Path, seen: set[int]) -> Iterator[str]:
     name = shard.relative_to(release.path).as_posix()
     wanted = published_schema(release.split)
-    if not pq.read_schema(shard).equals(wanted):
+    if not read_schema(shard).equals(wanted):
         yield f"{name}: columns differ from the schema of {release.split}."
         return
     start = 0

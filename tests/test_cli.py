@@ -60,3 +60,15 @@ def test_a_takedown_list_may_come_from_any_editor(tmp_path: Path) -> None:
     file.write_bytes("cmd:01".encode("utf-16"))
     with pytest.raises(DataError, match="not UTF-8"):
         _excluded(str(file))
+
+
+@pytest.mark.parametrize("own", ["notes.txt", "data/mine.csv", None])
+def test_a_build_never_takes_the_place_of_what_is_no_release(tmp_path: Path, own: str | None) -> None:
+    upstream(tmp_path / "up")
+    place = tmp_path / "out" / "ChiMed-SFT"
+    mine = place / own if own else place
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine", encoding="utf-8")
+    error = refused("build", "--split", "sft", "--from", tmp_path / "up", "--out", tmp_path / "out")
+    assert error.exit_code == 4 and "in the way" in str(error)
+    assert mine.read_text(encoding="utf-8") == "mine"

@@ -62,7 +62,7 @@ def upstream_folder(place: Path | None, sample: bool) -> Path:
 def known_sources(words: Recipe) -> dict[str, Source]:
     """All sources by name, set as the recipe says: installed ones and those it adds.
 
-    Raises UsageError for a name taken twice, an option of an unknown source, or an unknown option.
+    Raises UsageError for a name taken twice, an unknown source in options, mixture or priority, or an unknown option.
     """
     sources = dict(source.discover())
     for name, chosen_options in words.options.items():
@@ -74,6 +74,9 @@ def known_sources(words: Recipe) -> dict[str, Source]:
         if own.name in sources:
             raise UsageError(f"the recipe's source {own.name!r} has the name of an installed one. Choose another name.")
         sources[own.name] = own
+    for name in (*words.mixture.sources, *words.dedup.priority):
+        if name not in sources:
+            raise source.unknown(name, sources)
     return sources
 
 

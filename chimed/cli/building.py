@@ -111,7 +111,7 @@ def _excluded(words: str | None) -> tuple[str, ...]:
     elif ":" in words or len(words) == 40:
         lines = words.split(",")
     else:
-        raise DataError(f"{words}: no such file. --exclude takes a file with one id per line, or ids with commas.")
+        raise DataError(f"--exclude {words}: no such file. It takes a file with one id per line, or ids with commas.")
     return tuple(line.strip() for line in lines if line.strip() and not line.startswith("#"))
 
 

@@ -24,7 +24,7 @@ from chimed.dedup import numbers
 from chimed.dedup.normalise import tables
 from chimed.dedup.settings import NearSettings
 from chimed.dedup.signing import C5, SCHEME, SEED, SHINGLE, Signed, permutations, sign
-from chimed.parquet import Shard, read_batches, write_one
+from chimed.parquet import Shard, read_batches, read_schema, write_one
 
 FOLDER = "sketches"
 _KEY = b"chimed.sketches"
@@ -126,7 +126,7 @@ class Earlier:
             return False
         wanted = description(settings)
         for path in self._sketches:
-            said = json.loads((pq.read_schema(path).metadata or {}).get(_KEY, b"{}"))
+            said = json.loads((read_schema(path).metadata or {}).get(_KEY, b"{}"))
             if {name: said.get(name) for name in wanted} != wanted:
                 return False
         return True

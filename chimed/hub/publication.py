@@ -16,7 +16,7 @@ from chimed.complete import SUMS, texts_around
 from chimed.configs import TRAINERS
 from chimed.errors import DataError
 from chimed.licences import Refused
-from chimed.parquet import Shard, read_batches, sha256_of, write_one
+from chimed.parquet import Shard, read_batches, read_schema, sha256_of, write_one
 from chimed.release import LOCAL_ONLY, MANIFEST, FileEntry, Manifest, Release
 
 # Written anew, because they describe what is published; everything else goes as it is.
@@ -113,9 +113,7 @@ def _others(release: Release, folder: Path, withheld: frozenset[str]) -> dict[st
 
 def _without(path: Path, out: Path, withheld: frozenset[str]) -> Path:
     """A copy of a side table without the rows of withheld sources (told by `source`, or by the id's prefix)."""
-    import pyarrow.parquet as pq
-
-    schema = pq.read_schema(path)
+    schema = read_schema(path)
     column = next((name for name in ("source", "id") if name in schema.names), None)
     if column is None:
         raise DataError(f"{path}: has neither a column source nor id, so withheld rows cannot be told apart.")
