@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from pydantic import ValidationError
 
-from chimed.parquet import published_schema, read_batches, read_schema, sha256_of
+from chimed.parquet import count_rows, published_schema, read_batches, read_schema, sha256_of
 from chimed.records import REASONS, ROW_MODELS
 from chimed.release import LOCAL_ONLY, MANIFEST, Release
 
@@ -36,7 +35,7 @@ def _files(release: Release, report: Callable[..., None]) -> Iterator[str]:
                 yield f"{entry.path}: missing. Copy it again or rebuild."
         elif path.stat().st_size != entry.bytes or sha256_of(path) != entry.sha256:
             yield f"{entry.path}: bytes differ from the manifest. Copy it again or rebuild."
-        elif entry.rows is not None and pq.ParquetFile(path).metadata.num_rows != entry.rows:
+        elif entry.rows is not None and count_rows(path) != entry.rows:
             yield f"{entry.path}: row count differs from the manifest's {entry.rows}."
     listed = {entry.path for entry in entries}
     for path in sorted((release.path / "data").rglob("*")):
