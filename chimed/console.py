@@ -46,9 +46,6 @@ def run(application: typer.Typer) -> None:
         sys.exit(UsageError.exit_code)
     except SystemExit as end:
         _end_as_asked(end)
-    except (PermissionError, FileNotFoundError, NotADirectoryError, IsADirectoryError, FileExistsError) as error:
-        typer.echo(f"error: {error.filename}: {error.strerror}.", err=True)
-        sys.exit(DataError.exit_code)
     except OSError as error:
         typer.echo(f"error: {error.filename or 'disk'}: {error.strerror or error}.", err=True)
         sys.exit(DataError.exit_code)

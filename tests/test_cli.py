@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from releases import make_release
 from test_build import upstream
 from typer.testing import CliRunner
 
@@ -72,3 +73,15 @@ def test_a_build_never_takes_the_place_of_what_is_no_release(tmp_path: Path, own
     error = refused("build", "--split", "sft", "--from", tmp_path / "up", "--out", tmp_path / "out")
     assert error.exit_code == 4 and "in the way" in str(error)
     assert mine.read_text(encoding="utf-8") == "mine"
+
+
+@pytest.mark.parametrize("option", ["--against", "--verify-against"])
+@pytest.mark.parametrize("named", ["out", "out/ChiMed-SFT"])
+def test_a_release_is_not_compared_with_what_takes_its_place(tmp_path: Path, option: str, named: str) -> None:
+    upstream(tmp_path / "up")
+    release = make_release(tmp_path / "out", "sft")
+    manifest = (release.path / "manifest.json").read_bytes()
+    words = ["build", "--split", "sft", "--from", tmp_path / "up", "--out", tmp_path / "out", option, tmp_path / named]
+    error = refused(*words)
+    assert error.exit_code == 2 and "would replace" in str(error)
+    assert (release.path / "manifest.json").read_bytes() == manifest

@@ -47,6 +47,8 @@ def test_a_missing_module_of_our_own_is_no_users_fault(monkeypatch: pytest.Monke
 def test_a_missing_file_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert ended(FileNotFoundError(2, "No such file or directory", "notes.jsonl"), monkeypatch) == 6
     assert capsys.readouterr().err == "error: notes.jsonl: No such file or directory.\n"
+    assert ended(FileNotFoundError("Failed to open 'x.arrow'"), monkeypatch) == 6  # as Arrow says it: without a name
+    assert capsys.readouterr().err == "error: disk: Failed to open 'x.arrow'.\n"
 
 
 def test_a_long_title_stays_on_one_line_and_text_of_records_is_no_markup(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from chimed import packaged, source
 from chimed.errors import DataError, UsageError
 from chimed.parquet import sha256_of
 from chimed.recipe import Recipe
-from chimed.records import Split
+from chimed.records import RELEASE_NAMES, Split
 from chimed.release import UpstreamFile
 from chimed.source import Source
 from chimed.sources import own_files
@@ -103,6 +103,20 @@ def refuse_unserved(sources: dict[str, Source], splits: Sequence[Split], only: S
         ]
         hint = f" From the same files {', '.join(others)} does." if others else ""
         raise UsageError(f"{name} serves {', '.join(sorted(entry.serves))}, not {', '.join(splits)}.{hint}")
+
+
+def keep_apart(out: Path, splits: Sequence[Split], named: Mapping[str, Path | None]) -> None:
+    """Raise UsageError where an option names the release that this build would replace: it would be met by itself."""
+    for option, place in named.items():
+        for target in (out / RELEASE_NAMES[split] for split in splits):
+            if (
+                place
+                and target.is_dir()
+                and any(p.is_dir() and p.samefile(target) for p in (place, place / target.name))
+            ):
+                raise UsageError(
+                    f"{option} {place}: this build would replace {target}. Name another folder with --out."
+                )
 
 
 def find(entries: Sequence[Source], split: Split, root: Path) -> tuple[list[Input], list[str]]:

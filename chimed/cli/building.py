@@ -177,6 +177,7 @@ def build(
 ) -> None:  # fmt: skip
     """Build releases from upstream files. Example: chimed build --split sft --sample"""
     from chimed.build import build as run
+    from chimed.build.inputs import keep_apart
     from chimed.recipe import load, with_options
 
     said = {"dedup__method": dedup, "dedup__numbers": numbers, "guard__action": guard, "mask": mask}
@@ -186,6 +187,7 @@ def build(
             split, place, sample, out=out, recipe=words, only=only, limit=limit, evals=evalsets, against=against,
             exclude=_excluded(exclude), workers=workers, engine=engine, report=report,
         )  # fmt: skip
+        keep_apart(out, order.splits, {"--against": against, "--verify-against": verify_against})
         releases, absent = run(order)
     for release in releases:
         if not release.manifest.steps["guard"].get("checked"):
