@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -248,5 +249,7 @@ def _sound(path: Path) -> Iterator[None]:
     except FileNotFoundError:
         raise DataError(f"{path}: missing. Copy it again or rebuild.") from None
     except (pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno:  # a closed file, a failing disk: the bytes may be right
+            raise DataError(f"{path}: {os.strerror(error.errno)}.") from None
         words = str(error).splitlines()[0].rstrip(".")
         raise DataError(f"{path}: damaged: {words}. Copy it again or rebuild.") from error

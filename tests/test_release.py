@@ -50,6 +50,15 @@ def test_a_shard_that_is_gone_is_named(release: Release) -> None:
         look(release)
 
 
+def test_a_shard_that_may_not_be_read_is_not_called_damaged(release: Release, monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Failed to open local file")
+
+    monkeypatch.setattr("pyarrow.parquet.ParquetFile", closed)
+    with pytest.raises(DataError, match=f"{release.shards()[0].name}: Permission denied"):
+        look(release)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [("{", "Invalid JSON"), ("{}", "name: Field required"), ("[]", "valid dictionary|object"), ("\xff", "damaged")],
