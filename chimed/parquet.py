@@ -220,13 +220,10 @@ def _rename(shard: Shard, path: Path) -> Shard:
 
 
 def read_batches(path: Path, columns: list[str] | None = None, rows: int = 8192) -> Iterator[pa.RecordBatch]:
-    """The batches of one file in order; nothing but the current row group stays in memory.
-
-    Raises DataError where the file is missing or damaged: there is no checksum inside, so even its text is checked to be text.
-    """
+    """The batches of one file in order, one row group in memory; DataError where it is missing or damaged."""
     with _sound(path), pq.ParquetFile(path, pre_buffer=False) as file:
         for batch in file.iter_batches(rows, columns=columns, use_threads=False):
-            batch.validate(full=True)
+            batch.validate(full=True)  # pages have no checksum: damage may decode to what is no text
             yield batch
 
 
@@ -246,10 +243,8 @@ def count_rows(path: Path) -> int:
 def _sound(path: Path) -> Iterator[None]:
     try:
         yield
-    except FileNotFoundError:
-        raise DataError(f"{path}: missing. Copy it again or rebuild.") from None
     except (pa.ArrowException, OSError) as error:
-        if isinstance(error, OSError) and error.errno:  # a closed file, a failing disk: the bytes may be right
+        if isinstance(error, OSError) and error.errno:  # no file, a closed one, a failing disk: not its bytes' fault
             raise DataError(f"{path}: {os.strerror(error.errno)}.") from None
         words = str(error).splitlines()[0].rstrip(".")
         raise DataError(f"{path}: damaged: {words}. Copy it again or rebuild.") from error

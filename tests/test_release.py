@@ -46,7 +46,7 @@ def test_a_damaged_shard_is_named_by_what_reads_it(release: Release, damage: byt
 def test_a_shard_that_is_gone_is_named(release: Release) -> None:
     shard = release.shards()[0]
     shard.unlink()
-    with pytest.raises(DataError, match=f"{shard.name}: missing"):
+    with pytest.raises(DataError, match=f"{shard.name}: No such file"):
         look(release)
 
 
