@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -44,17 +44,24 @@ def run(application: typer.Typer) -> None:
         extra = EXTRAS[missing]
         typer.echo(f"error: {missing} is not installed. It comes with pip install 'qilin-chimed[{extra}]'.", err=True)
         sys.exit(UsageError.exit_code)
-    except BrokenPipeError:
-        os._exit(0)
-    except (PermissionError, FileNotFoundError, NotADirectoryError, IsADirectoryError, FileExistsError) as error:
-        typer.echo(f"error: {error.filename}: {error.strerror}.", err=True)
-        sys.exit(DataError.exit_code)
+    except SystemExit as end:
+        _end_as_asked(end)
     except OSError as error:
         typer.echo(f"error: {error.filename or 'disk'}: {error.strerror or error}.", err=True)
         sys.exit(DataError.exit_code)
-    except KeyboardInterrupt:
+
+
+def _end_as_asked(end: SystemExit) -> NoReturn:
+    """Typer itself catches an interrupt and a closed pipe: both are a reader's wish, neither is silent nor a failure."""
+    cause: BaseException | None = end
+    while cause and not isinstance(cause, KeyboardInterrupt | BrokenPipeError):
+        cause = cause.__cause__ or cause.__context__
+    if isinstance(cause, BrokenPipeError):
+        os._exit(0)  # nothing more can be written, not even what is still in the buffers
+    if isinstance(cause, KeyboardInterrupt):
         typer.echo("stopped. Run the same command again: finished work is kept.", err=True)
         sys.exit(130)
+    raise end
 
 
 def print_json(value: Any) -> None:

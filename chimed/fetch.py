@@ -21,7 +21,7 @@ from chimed.errors import DataError, NetworkError, UsageError
 from chimed.hub.client import told
 from chimed.parquet import sha256_of
 from chimed.pins import is_pinned, pinned
-from chimed.source import Source
+from chimed.source import Source, unknown
 
 RECORD = "FETCHED.json"
 Progress = Callable[[float, float | None, str], None]
@@ -196,7 +196,7 @@ def _write(path: Path, record: dict[str, dict[str, Any]]) -> None:
 
 def chosen(known: dict[str, Source], names: list[str]) -> list[Source]:
     """Named sources, or all in name order. Raises UsageError for an unknown name."""
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        raise UsageError(f"unknown source {unknown[0]!r}. Known: {', '.join(sorted(known))}.")
+    strange = [name for name in names if name not in known]
+    if strange:
+        raise unknown(strange[0], known)
     return [known[name] for name in (names or sorted(known))]

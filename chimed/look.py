@@ -62,5 +62,5 @@ def _check_reason(reason: str | None, lost: bool) -> None:
         raise UsageError("--reason goes with --lost: published rows have none.")
     if reason is not None and reason not in REASONS:
         close = get_close_matches(reason, REASONS, 1)
-        hint = f"did you mean {close[0]!r}?" if close else f"There are: {', '.join(REASONS)}."
+        hint = f"Did you mean {close[0]!r}?" if close else f"There are: {', '.join(REASONS)}."
         raise UsageError(f"no row is lost for the reason {reason!r}. {hint}")

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from chimed.errors import DataError
 from chimed.records import Split
 
 SHARD_BYTES = 240 * 2**20
@@ -191,18 +194,57 @@ def write_shards(
 def write_one(path: Path, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Shard:
     """Write one Parquet file (written even without rows), atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    opened = _Open(path.with_name(path.name + ".part"), schema, content=False)
-    for table, size in _groups(batches, schema, GROUP_BYTES):
-        opened.write(table, size)
-    return _rename(opened.close(), path)
+    with under_its_name_when_whole(path) as part:
+        opened = _Open(part, schema, content=False)
+        for table, size in _groups(batches, schema, GROUP_BYTES):
+            opened.write(table, size)
+        shard = opened.close()
+    return replace(shard, path=path)
+
+
+@contextmanager
+def under_its_name_when_whole(path: Path) -> Iterator[Path]:
+    """A temporary name to write to, which becomes `path` at the end; where the writing fails, nothing stays behind."""
+    part = path.with_name(path.name + ".part")
+    try:
+        yield part
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def _rename(shard: Shard, path: Path) -> Shard:
     shard.path.replace(path)
-    return Shard(path, shard.rows, shard.bytes, shard.sha256, shard.content_sha256)
+    return replace(shard, path=path)
 
 
 def read_batches(path: Path, columns: list[str] | None = None, rows: int = 8192) -> Iterator[pa.RecordBatch]:
-    """The batches of one file in order; nothing but the current row group stays in memory."""
-    with pq.ParquetFile(path, pre_buffer=False) as file:
-        yield from file.iter_batches(rows, columns=columns, use_threads=False)
+    """The batches of one file in order, one row group in memory; DataError where it is missing or damaged."""
+    with _sound(path), pq.ParquetFile(path, pre_buffer=False) as file:
+        for batch in file.iter_batches(rows, columns=columns, use_threads=False):
+            batch.validate(full=True)  # pages have no checksum: damage may decode to what is no text
+            yield batch
+
+
+def read_schema(path: Path) -> pa.Schema:
+    """The columns of one file and what it says of itself. Raises DataError where it is damaged."""
+    with _sound(path):
+        return pq.read_schema(path)
+
+
+def count_rows(path: Path) -> int:
+    """The rows of one file, from its footer. Raises DataError where it is damaged."""
+    with _sound(path):
+        return int(pq.read_metadata(path).num_rows)
+
+
+@contextmanager
+def _sound(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno:  # no file, a closed one, a failing disk: not its bytes' fault
+            raise DataError(f"{path}: {os.strerror(error.errno)}.") from None
+        words = str(error).splitlines()[0].rstrip(".")
+        raise DataError(f"{path}: damaged: {words}. Copy it again or rebuild.") from error

@@ -6,23 +6,48 @@ Unknown keys are refused with the nearest known name. `recipes/default.toml` hol
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
+from collections.abc import Collection
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from chimed import packaged
+from chimed import clean, packaged, quality
 from chimed.errors import UsageError
 from chimed.records import Frozen
 
 Quality = Literal["off", "flag", "drop"]
 
 
+def _among(known: Collection[str], what: str, names: Any) -> Any:
+    """The names as they are; ValueError for one that is not known, with the nearest that is."""
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            raise ValueError(f"no {what} {name!r} ({f'did you mean {near[0]!r}?' if near else ', '.join(known)})")
+    return names
+
+
+def _shaped(pattern: str, words: str, text: str) -> str:
+    """The text as it is; ValueError that says in words what it should be."""
+    if not re.fullmatch(pattern, text):
+        raise ValueError(f"should be {words}")
+    return text
+
+
+Version = Annotated[str, AfterValidator(partial(_shaped, r"[0-9]+\.[0-9]+\.[0-9]+", "three numbers, such as 1.0.0"))]
+Ratio = Annotated[str, AfterValidator(partial(_shaped, "[1-9][0-9]*:[1-9][0-9]*", "two whole numbers, such as 2:1"))]
+Steps = Annotated[tuple[str, ...], AfterValidator(partial(_among, clean.STEPS, "step"))]
+Flags = Annotated[dict[str, Quality], AfterValidator(partial(_among, quality.DEFAULTS, "flag"))]
+
+
 class Clean(Frozen):
     """Which cleaning steps run, and whether boilerplate found by repeat count is removed."""
 
-    steps: tuple[str, ...] | None = None
+    steps: Steps | None = None
     boilerplate: bool = True
 
 
@@ -61,7 +86,7 @@ class Mixture(Frozen):
     """What is taken of each source (all unless named), and the ratio of medical to general rows ("2:1")."""
 
     sources: dict[str, Literal["all"] | Share] = Field(default_factory=dict)
-    medical_to_general: Annotated[str, Field(pattern=r"^[1-9][0-9]*:[1-9][0-9]*$")] | None = None
+    medical_to_general: Ratio | None = None
 
 
 class Recipe(Frozen):
@@ -71,13 +96,13 @@ class Recipe(Frozen):
     """
 
     name: str = "default"
-    version: str = "0.1.0"
+    version: Version = "0.1.0"
     seed: int = 42
     validation: Annotated[float, Field(ge=0, le=0.5)] = 0.01
     clean: Clean = Clean()
     mask: Literal["standard", "strict", "off"] = "standard"
     guard: Guard = Guard()
-    quality: dict[str, Quality] = Field(default_factory=dict)
+    quality: Flags = Field(default_factory=dict)
     dedup: Dedup = Dedup()
     mixture: Mixture = Mixture()
     options: dict[str, dict[str, str]] = Field(default_factory=dict)
@@ -97,8 +122,8 @@ def _known(model: type[Any], path: tuple[str | int, ...]) -> list[str]:
 def explain(error: ValidationError, where: str, model: type[Any]) -> str:
     """One line per fault: where, what came, and the nearest known name of a misspelt key."""
     lines = []
-    for fault in error.errors():
-        place = ".".join(str(part) for part in fault["loc"])
+    for fault in _worth_saying(error):
+        place = ".".join(part for part in map(str, fault["loc"]) if "[" not in part)  # no names of pydantic's own
         hint = ""
         if fault["type"] == "extra_forbidden":
             known = _known(model, fault["loc"][:-1])
@@ -108,6 +133,12 @@ def explain(error: ValidationError, where: str, model: type[Any]) -> str:
     return "\n".join(lines)
 
 
+def _worth_saying(error: ValidationError) -> list[Any]:
+    """Its faults, but for "should be 'all'" where another one says what is wrong with the table that was given."""
+    tables = {fault["loc"][:3] for fault in error.errors() if fault["type"] != "literal_error"}
+    return [f for f in error.errors() if f["type"] != "literal_error" or f["loc"][:3] not in tables]
+
+
 def load(place: Path | None = None) -> Recipe:
     """The recipe of a TOML file, or the packaged default.
 
@@ -115,7 +146,7 @@ def load(place: Path | None = None) -> Recipe:
     """
     file = place or packaged.folder("recipes") / "default.toml"
     try:
-        table = tomllib.loads(file.read_text(encoding="utf-8"))
+        table = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise UsageError(f"{file}: no such recipe. Copy the packaged default.toml and change it.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -21,6 +21,9 @@ from chimed.parquet import read_batches
 from chimed.records import RELEASE_NAMES, Domain, Frozen, Kind, Split
 
 MANIFEST = "manifest.json"
+NOTE = "origin/local.json"
+"""Where the upstream files lie on the machine of the build: a help for `trace`, no part of the release."""
+FORMAT = 1
 LOCAL_ONLY = ("lost", "origin", "samples")
 
 
@@ -77,7 +80,7 @@ class SourceEntry(Frozen):
 class Manifest(Frozen):
     """What a release is. Holds no time, no absolute path, no worker count and no secret."""
 
-    format: int = 1
+    format: int = FORMAT
     name: str
     split: Split
     version: str
@@ -140,9 +143,11 @@ class Release:
 def open_release(path: Path) -> Release:
     """Open a release folder.
 
-    Raises DataError where there is no folder, no manifest (an unfinished build) or one of another shape.
+    Raises DataError where there is no folder, no manifest (an unfinished build) or one of another shape or format.
     """
     file = path / MANIFEST
+    if path.is_file():
+        raise DataError(f"{path}: a file. Name the folder of the release, the one that holds {MANIFEST}.")
     if not path.is_dir():
         raise DataError(f"{path}: no such folder. Build a release first: chimed build --split sft --sample.")
     if not file.is_file():
@@ -150,6 +155,16 @@ def open_release(path: Path) -> Release:
         hint = f"Did you mean {path / inside[0]}?" if inside else "The build is not finished: run it again."
         raise DataError(f"{path}: no {MANIFEST}. {hint}")
     try:
-        return Release(path, Manifest.model_validate_json(file.read_text(encoding="utf-8")))
-    except (ValidationError, UnicodeDecodeError) as error:
-        raise DataError(f"{file}: not a manifest of this version: {str(error).splitlines()[0]}. Rebuild it.") from None
+        manifest = Manifest.model_validate_json(file.read_text(encoding="utf-8"))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        fault = f"{place}: {first['msg']}" if place else first["msg"]
+        raise DataError(f"{file}: not a manifest of this version: {fault}. Copy it again or rebuild.") from None
+    except UnicodeDecodeError as error:
+        raise DataError(f"{file}: damaged: {error}. Copy it again or rebuild.") from None
+    if manifest.format != FORMAT:
+        raise DataError(
+            f"{file}: format {manifest.format}; this chimed reads {FORMAT}. Install the chimed that wrote it."
+        )
+    return Release(path, manifest)

@@ -130,6 +130,11 @@ class Source:
         return self.configure(**chosen) if chosen and self.configure else self
 
 
+def unknown(name: str, known: Iterable[str]) -> UsageError:
+    """The error for a name that no source has."""
+    return UsageError(f"there is no source {name!r}{_near(name, known)}.")
+
+
 def _near(name: str, known: Iterable[str]) -> str:
     close = get_close_matches(name, list(known), 1)
     return f" (did you mean {close[0]!r}?)" if close else f"; it has: {', '.join(sorted(known)) or 'none'}"
@@ -174,7 +179,7 @@ def load(name: str) -> Source:
     """The source of this name, alone; UsageError where it is unknown, offered twice or broken."""
     offers = _offers()
     if name not in offers:
-        raise UsageError(f"there is no source {name!r}{_near(name, offers)}.")
+        raise unknown(name, offers)
     point = offers[name]
     try:
         return _loaded(point)

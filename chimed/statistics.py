@@ -34,7 +34,8 @@ def tokenizer_at(place: Path) -> Count:
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(place), trust_remote_code=False, local_files_only=True)
     except (OSError, ValueError) as error:
-        raise DataError(f"{place}: no tokenizer that can be read: {str(error).splitlines()[0]}") from None
+        words = str(error).splitlines()[0].rstrip(":.")
+        raise DataError(f"{place}: no tokenizer that can be read, such as tokenizer.json: {words}.") from None
 
     def count(texts: list[str]) -> int:
         return sum(len(ids) for ids in tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"])
@@ -84,4 +85,5 @@ def _note(read: int, expected: int | None) -> str:
     """Where the upstream count is off by more than one per cent, by how much."""
     if not expected or abs(read - expected) <= expected / 100:
         return ""
-    return f"read {read / expected:.1%} of upstream"
+    share = read / expected
+    return f"read {share:.1%} of upstream" if share >= 0.001 else "read less than 0.1% of upstream"

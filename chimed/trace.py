@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from chimed import source
 from chimed.errors import DataError
-from chimed.release import Release
+from chimed.release import NOTE, Release
 from chimed.source import Source
 from chimed.sources import own_files
 
@@ -27,17 +27,19 @@ def find_row(release: Release, name: str) -> dict[str, Any]:
             if hit.num_rows:
                 row = hit.to_pylist()[0]
                 return row | (row.pop("origin", None) or {}) | {"state": kind}
+    if not (release.path / "origin").is_dir():
+        raise DataError(f"{release.path}: no origin/ here: it stays with who built the release. Trace {name} there.")
     raise DataError(f"{release.path.name}: no row {name!r}, neither published nor lost. chimed look lists ids.")
 
 
 def upstream_of(release: Release) -> Path:
     """The folder of upstream files that the release was built from, as noted on this machine, or ./upstream."""
-    note = release.path / "origin" / "local.json"
-    if note.is_file():
-        place = Path(json.loads(note.read_text(encoding="utf-8"))["from"])
-        if place.is_dir():
-            return place
-    return Path("upstream")
+    try:
+        note = json.loads((release.path / NOTE).read_text(encoding="utf-8"))
+        place = Path(note["from"])
+    except (OSError, ValueError, KeyError, TypeError):  # the note is a help, no part of the release
+        place = Path()
+    return place if place.is_absolute() and place.is_dir() else Path("upstream")
 
 
 def source_named(release: Release, name: str) -> Source:

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from pydantic import ValidationError
 
-from chimed.parquet import published_schema, read_batches, sha256_of
+from chimed.parquet import count_rows, published_schema, read_batches, read_schema, sha256_of
 from chimed.records import REASONS, ROW_MODELS
 from chimed.release import LOCAL_ONLY, MANIFEST, Release
 
@@ -36,7 +35,7 @@ def _files(release: Release, report: Callable[..., None]) -> Iterator[str]:
                 yield f"{entry.path}: missing. Copy it again or rebuild."
         elif path.stat().st_size != entry.bytes or sha256_of(path) != entry.sha256:
             yield f"{entry.path}: bytes differ from the manifest. Copy it again or rebuild."
-        elif entry.rows is not None and pq.ParquetFile(path).metadata.num_rows != entry.rows:
+        elif entry.rows is not None and count_rows(path) != entry.rows:
             yield f"{entry.path}: row count differs from the manifest's {entry.rows}."
     listed = {entry.path for entry in entries}
     for path in sorted((release.path / "data").rglob("*")):
@@ -66,7 +65,7 @@ def _card(release: Release) -> Iterator[str]:
     path = release.path / "README.md"
     if not path.is_file():
         return
-    text = path.read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8", errors="replace")
     head = text.split("\n---", 1)[0]
     train = sum(entry.train for entry in release.manifest.sources)
     counts = {int(number) for number in re.findall(r"num_examples: (\d+)", head)}
@@ -78,7 +77,7 @@ def _sums(release: Release) -> Iterator[str]:
     path = release.path / SUMS
     if not path.is_file():
         return
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         digest, _, name = line.partition("  ")
         file = release.path / name
         if not file.is_file() or sha256_of(file) != digest:
@@ -97,7 +96,7 @@ def _rows(release: Release, report: Callable[..., None]) -> Iterator[str]:
 def _shard(release: Release, shard: Path, seen: set[int]) -> Iterator[str]:
     name = shard.relative_to(release.path).as_posix()
     wanted = published_schema(release.split)
-    if not pq.read_schema(shard).equals(wanted):
+    if not read_schema(shard).equals(wanted):
         yield f"{name}: columns differ from the schema of {release.split}."
         return
     start = 0

@@ -91,10 +91,11 @@ class Parameter:
         """From a parameter of the command's function, annotated by typer.Option or typer.Argument."""
         kind, info = one.annotation.__origin__, one.annotation.__metadata__[0]
         optional = one.default is not inspect.Parameter.empty
-        metavar = info.metavar or (f"[{one.name.upper()}]" if optional else one.name.rstrip("_").upper())
+        metavar = info.metavar or one.name.rstrip("_").upper()
         default = one.default if optional else REQUIRED
         if type(info).__name__ != "OptionInfo":
-            return cls(metavar, (), "", default, info.help or "")
+            shown = (f"[{metavar}]" if optional else metavar) + ("..." if "list[" in str(kind) else "")
+            return cls(shown, (), "", default, info.help or "")
         said = [word for word in (info.default, *(info.param_decls or ())) if isinstance(word, str) and word[0] == "-"]
         names = tuple(sorted(said, key=len)) or (f"--{one.name.replace('_', '-')}",)
         return cls(metavar, names, info.metavar or values(kind), default, info.help or "")

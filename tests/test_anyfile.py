@@ -129,3 +129,21 @@ def test_an_unfinished_file_never_stands_under_its_name(tmp_path: Path) -> None:
         with pytest.raises(DataError, match="stop"):
             anyfile.write_table(tmp_path / name, broken(), pa.schema([("text", pa.string())]))
         assert not (tmp_path / name).exists()
+
+
+@pytest.mark.parametrize("line", [b"{", b'{"text": "\\ud800"}', "发热".encode("utf-16"), b"[1]"])
+def test_a_line_that_cannot_be_changed_is_named_and_nothing_is_left_behind(tmp_path: Path, line: bytes) -> None:
+    source, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    source.write_bytes(LINES[0] + b"\n\n" + line + b"\n")
+    with pytest.raises(DataError, match=r"in.jsonl, line 3: "):
+        anyfile.rewrite([source], out, "text", lambda values: values)
+    assert sorted(tmp_path.iterdir()) == [source]
+
+
+def test_a_table_that_cannot_be_written_leaves_nothing_behind(lines: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError):
+        anyfile.rewrite([lines], tmp_path / "out.txt", "text", lambda values: values)
+    lines.write_bytes(LINES[0] + b"\n")
+    with pytest.raises(ZeroDivisionError):
+        anyfile.rewrite([lines], tmp_path / "out.parquet", "text", lambda values: [1 / 0])
+    assert sorted(tmp_path.iterdir()) == [lines]

@@ -1,14 +1,18 @@
 """How both commands end on a user's fault, and how their tables print."""
 
+import subprocess
+import sys
 import warnings
+from pathlib import Path
 
 import pytest
 import typer
+from releases import make_release, some_rows
 
 from chimed.console import print_table, run
 
 
-def app_that_raises(error: Exception) -> typer.Typer:
+def app_that_raises(error: BaseException) -> typer.Typer:
     app = typer.Typer(pretty_exceptions_enable=False)
 
     @app.command()
@@ -18,7 +22,7 @@ def app_that_raises(error: Exception) -> typer.Typer:
     return app
 
 
-def ended(error: Exception, monkeypatch: pytest.MonkeyPatch) -> int:
+def ended(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> int:
     monkeypatch.setattr("sys.argv", ["command"])
     with pytest.raises(SystemExit) as end:
         run(app_that_raises(error))
@@ -43,6 +47,8 @@ def test_a_missing_module_of_our_own_is_no_users_fault(monkeypatch: pytest.Monke
 def test_a_missing_file_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert ended(FileNotFoundError(2, "No such file or directory", "notes.jsonl"), monkeypatch) == 6
     assert capsys.readouterr().err == "error: notes.jsonl: No such file or directory.\n"
+    assert ended(FileNotFoundError("Failed to open 'x.arrow'"), monkeypatch) == 6  # as Arrow says it: without a name
+    assert capsys.readouterr().err == "error: disk: Failed to open 'x.arrow'.\n"
 
 
 def test_a_long_title_stays_on_one_line_and_text_of_records_is_no_markup(capsys: pytest.CaptureFixture[str]) -> None:
@@ -67,3 +73,19 @@ def test_a_warning_for_users_is_one_line_without_our_code(
     with pytest.raises(SystemExit):
         run(app)
     assert capsys.readouterr().err == "warning: the source 'x' is broken\nfile.py:7: DeprecationWarning: old\n"
+
+
+def test_an_interrupt_says_what_to_do(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert ended(KeyboardInterrupt(), monkeypatch) == 130
+    assert capsys.readouterr().err.strip() == "stopped. Run the same command again: finished work is kept."
+
+
+def test_a_reader_that_has_seen_enough_is_no_failure(tmp_path: Path) -> None:
+    """`chimed look RELEASE | head -1` under `set -o pipefail`: a pipe that the reader closes ends in 0, silently."""
+    release = make_release(tmp_path, "sft", rows=some_rows("sft", 900), lost={})
+    command = [sys.executable, "-c", "from chimed.cli import main; main()", "look", str(release.path), "-n", "2000"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout and process.stderr
+        process.stdout.readline()
+        process.stdout.close()
+        assert (process.stderr.read(), process.wait()) == (b"", 0)

@@ -14,6 +14,7 @@ from duplicates import are_duplicates, batches, corpus
 from chimed.dedup import NearSettings, compared, exact, near, write_sketches
 from chimed.dedup.normalise import normalised
 from chimed.dedup.signing import shingle_hash
+from chimed.errors import DataError
 from chimed.parquet import published_schema, write_shards
 
 
@@ -119,3 +120,10 @@ def test_the_same_texts_give_the_same_bytes_in_whatever_batches(tmp_path: Path) 
     one = write_sketches(tmp_path / "a.parquet", batches(texts, 7)(), NearSettings())
     other = write_sketches(tmp_path / "b.parquet", batches(texts, 100)(), NearSettings())
     assert one.sha256 == other.sha256
+
+
+def test_a_damaged_release_is_named_before_anything_is_compared(tmp_path: Path) -> None:
+    release = released(tmp_path / "old", corpus(20, seed=1))
+    (tmp_path / "old" / "sketches" / "part-00000.parquet").write_bytes(b"PAR1 and no more")
+    with pytest.raises(DataError, match="sketches/part-00000.parquet: damaged"):
+        near(batches(corpus(5, seed=2)), NearSettings(), tmp_path / "work", against=release)

@@ -26,7 +26,7 @@ def test_lost_rows_of_one_reason(release: Release) -> None:
 
 
 def test_a_reason_that_nobody_is_lost_for(release: Release) -> None:
-    with pytest.raises(UsageError, match="did you mean 'near_duplicate'"):
+    with pytest.raises(UsageError, match="Did you mean 'near_duplicate'"):
         look(release, lost=True, reason="near_duplicat")
     with pytest.raises(UsageError, match="There are: .*wrong_shape"):
         look(release, lost=True, reason="头痛")

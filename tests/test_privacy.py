@@ -21,6 +21,7 @@ from upstream import upstream
 import chimed.cli
 from chimed.errors import ChimedError, DataError, UsageError
 from chimed.privacy import PLACEHOLDERS, Finder, Masker, find, installed, key_from_environment, validators
+from chimed.privacy.files import mask_file
 from chimed.privacy.finding import STRICT_GROUPS, opened, search
 from chimed.privacy.names import names
 from chimed.privacy.places import addresses
@@ -408,3 +409,11 @@ def test_mask_refuses_what_it_cannot_mask_and_leaves_no_file(tmp_path: Path) -> 
     assert run(str(source), "--out", str(out), "--profile", "none")[0] == 2
     assert run(str(tmp_path / "absent.jsonl"), "--out", str(out))[0] != 0
     assert not out.exists()
+
+
+def test_masking_refuses_to_take_the_place_of_what_it_reads(tmp_path: Path) -> None:
+    notes = tmp_path / "notes.txt"
+    notes.write_text("电话 13912345678\n", encoding="utf-8")
+    with pytest.raises(UsageError, match="is read and written"):
+        mask_file(notes, notes, "text", Masker())
+    assert notes.read_text(encoding="utf-8") == "电话 13912345678\n"

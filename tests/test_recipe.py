@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from chimed.build.inputs import known_sources
 from chimed.errors import UsageError
 from chimed.recipe import Recipe, load, with_options
 
@@ -45,3 +46,34 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 def test_options_win_and_none_leaves_the_recipe() -> None:
     recipe = with_options(Recipe(), dedup__method="exact", mask=None, guard__action="report")
     assert (recipe.dedup.method, recipe.mask, recipe.guard.action) == ("exact", "standard", "report")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[clean]\nsteps = ["markpu"]', r"clean\.steps: .*no step 'markpu' \(did you mean 'markup'\?\)"),
+        ('[quality]\nvery_shrot = "drop"', r"quality: .*no flag 'very_shrot' \(did you mean 'very_short'\?\)"),
+        ('version = "1.0"', "version: .*should be three numbers, such as 1.0.0"),
+        ('[mixture]\nmedical_to_general = "1.0"', "medical_to_general: .*should be two whole numbers, such as 2:1"),
+        ("[mixture.sources]\na = { rows = 0 }", r"mixture\.sources\.a\.rows: Input should be greater than 0$"),
+        (
+            "[mixture.sources]\na = { share = 2 }",
+            r"mixture\.sources\.a\.share: Input should be less than or equal to 1$",
+        ),
+        ('[mixture.sources]\na = "al"', r"mixture\.sources\.a: Input should be "),
+    ],
+)
+def test_names_and_numbers_that_mean_nothing_are_refused_in_words(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said) as refusal:
+        load(write(tmp_path, text))
+    assert "[" not in str(refusal.value).partition(".toml")[2] and "literal" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("text", ['[dedup]\npriority = ["cmexm"]', '[mixture.sources]\ncmexm = "all"'])
+def test_a_source_that_there_is_not_is_named(tmp_path: Path, text: str) -> None:
+    with pytest.raises(UsageError, match="no source 'cmexm' .did you mean 'cmexam'"):
+        known_sources(load(write(tmp_path, text)))
+
+
+def test_a_recipe_from_an_editor_that_marks_its_encoding(tmp_path: Path) -> None:
+    assert load(write(tmp_path, "\ufeffseed = 7\n")).seed == 7

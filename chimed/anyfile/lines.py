@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
+from chimed import parquet
 from chimed.errors import DataError
 
 BATCH_BYTES = 8 * 2**20
@@ -33,7 +34,17 @@ def lines(path: Path) -> Iterator[tuple[int, list[bytes]]]:
 def json_rows(path: Path) -> Iterator[tuple[int, list[dict[str, Any]]]]:
     """The objects of a JSON Lines file. Raises DataError with the line that is none."""
     for first, found in lines(path):
-        yield first, [_object(line, f"{path}, line {first + i}") for i, line in enumerate(found) if line.strip()]
+        yield first, _objects(path, first, found)
+
+
+def json_lines(path: Path) -> Iterator[tuple[list[bytes], list[dict[str, Any]]]]:
+    """The lines of a JSON Lines file beside their objects. Raises DataError with the line that is none."""
+    for first, found in lines(path):
+        yield [line for line in found if line.strip()], _objects(path, first, found)
+
+
+def _objects(path: Path, first: int, found: list[bytes]) -> list[dict[str, Any]]:
+    return [_object(line, f"{path}, line {first + i}") for i, line in enumerate(found) if line.strip()]
 
 
 def _object(line: bytes, where: str) -> dict[str, Any]:
@@ -69,11 +80,9 @@ def as_lines(batch: pa.RecordBatch, plain: bool) -> list[bytes]:
 def write_lines(path: Path, chunks: Iterable[list[bytes]]) -> int:
     """Write lines; the file has its name only when it is whole. Returns the number of lines."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
     rows = 0
-    with open(part, "wb") as file:
+    with parquet.under_its_name_when_whole(path) as part, open(part, "wb") as file:
         for chunk in chunks:
             rows += len(chunk)
             file.write(b"".join(line + b"\n" for line in chunk))
-    part.replace(path)
     return rows

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import orjson
 import pyarrow as pa
 
 from chimed.anyfile.kinds import kind_of
-from chimed.anyfile.lines import as_lines, lines, write_lines
+from chimed.anyfile.lines import as_lines, json_lines, lines, write_lines
 from chimed.anyfile.rows import column_of, read_table, schema_of
 from chimed.parquet import write_one
 
@@ -59,17 +60,12 @@ def _lines_to_lines(paths: Sequence[Path], out: Path) -> bool:
     return kind_of(out) == "jsonl" and all(kind_of(path) == "jsonl" for path in paths)
 
 
-def _json_lines(paths: Sequence[Path]) -> Iterator[list[bytes]]:
-    for path in paths:
-        for _, found in lines(path):
-            yield [line for line in found if line.strip()]
-
-
 def _kept_lines(paths: Sequence[Path], keep: Mask) -> Iterator[list[bytes]]:
     row = 0
-    for found in _json_lines(paths):
-        yield [line for line, kept in zip(found, keep[row : row + len(found)], strict=True) if kept]
-        row += len(found)
+    for _, found in chain.from_iterable(map(lines, paths)):
+        full = [line for line in found if line.strip()]
+        yield [line for line, kept in zip(full, keep[row : row + len(full)], strict=True) if kept]
+        row += len(full)
 
 
 def _kept_batches(paths: Sequence[Path], keep: Mask) -> Iterator[pa.RecordBatch]:
@@ -82,8 +78,7 @@ def _kept_batches(paths: Sequence[Path], keep: Mask) -> Iterator[pa.RecordBatch]
 def _changed_lines(
     paths: Sequence[Path], column: str, change: Callable[[list[Any]], list[Any]]
 ) -> Iterator[list[bytes]]:
-    for found in _json_lines(paths):
-        rows = [orjson.loads(line) for line in found]
+    for found, rows in chain.from_iterable(map(json_lines, paths)):
         new = change([row.get(column) for row in rows])
         yield [
             line if value == row.get(column) else orjson.dumps(row | {column: value})

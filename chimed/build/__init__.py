@@ -30,7 +30,7 @@ from chimed.engine import Engine
 from chimed.errors import DataError
 from chimed.recipe import Recipe
 from chimed.records import RELEASE_NAMES, Split
-from chimed.release import MANIFEST, Manifest, Release, open_release
+from chimed.release import MANIFEST, NOTE, Manifest, Release, open_release
 from chimed.source import refuse_faults
 
 Report = Callable[..., None]
@@ -58,7 +58,7 @@ def build(order: Order) -> tuple[list[Release], list[str]]:
     """Build the releases of the order; returns them and the names of absent sources.
 
     Raises DataError when nothing is there, a named source is absent, a file cannot be read, or a ledger does not close;
-    ConflictError when another build holds the folder. Without a manifest a release does not exist.
+    ConflictError when another build or something that is no release holds the place. Without a manifest a release does not exist.
     """
     sources = known_sources(order.recipe)
     refuse_unserved(sources, order.splits, order.only)
@@ -77,6 +77,7 @@ def build(order: Order) -> tuple[list[Release], list[str]]:
         said = "; ".join([f"none of the sources of {', '.join(order.splits)} is here", *own])
         raise DataError(f"{order.root}: {said}. It has to hold one folder per source, named as chimed sources says.")
     refuse_faults(((i.source, i.folder, i.files) for _, inputs in plans for i in inputs), order.root)
+    write.refuse_to_replace(order.out / RELEASE_NAMES[split] for split, inputs in plans if inputs)
     total = sum(item.bytes() for _, inputs in plans for item in inputs)
     with alone_in(order.out) as work, workers(order.workers or fitting(total), order.engine) as run:
         checked = index_of(order.evals, order.recipe.guard.action, work / "guard")
@@ -233,7 +234,7 @@ class _Build:
     def _note(self, folder: Path) -> None:
         """Where the upstream files lie and how long it took: for `trace`, on this machine only."""
         note = {"from": str(self.order.root.resolve()), "seconds": round(time.monotonic() - self.started, 1)}
-        staging.write_text(folder / "origin" / "local.json", json.dumps(note, ensure_ascii=False, indent=2))
+        staging.write_text(folder / NOTE, json.dumps(note, ensure_ascii=False, indent=2))
 
 
 def _stage(item: Input, split: Split, out: Path, limit: int | None) -> tuple[str, int, Path]:

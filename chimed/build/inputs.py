@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from chimed import packaged, source
 from chimed.errors import DataError, UsageError
 from chimed.parquet import sha256_of
 from chimed.recipe import Recipe
-from chimed.records import Split
+from chimed.records import RELEASE_NAMES, Split
 from chimed.release import UpstreamFile
 from chimed.source import Source
 from chimed.sources import own_files
@@ -41,11 +41,15 @@ def upstream_folder(place: Path | None, sample: bool) -> Path:
 
     Raises UsageError when there is nothing to read, and says in two lines what to do.
     """
+    if sample and place:
+        raise UsageError(f"--sample and --from {place}: one of the two. --sample reads the packaged sample alone.")
     if sample:
         return packaged.folder("sample")
     folder = place or DEFAULT_FROM
     if folder.is_dir():
         return folder
+    if folder.exists():
+        raise DataError(f"{folder}: a file, not a folder. --from names the folder that holds one folder per source.")
     if place is None:
         raise UsageError(
             "no upstream files: ./upstream is not here.\n"
@@ -58,7 +62,7 @@ def upstream_folder(place: Path | None, sample: bool) -> Path:
 def known_sources(words: Recipe) -> dict[str, Source]:
     """All sources by name, set as the recipe says: installed ones and those it adds.
 
-    Raises UsageError for a name taken twice, an option of an unknown source, or an unknown option.
+    Raises UsageError for a name taken twice, an unknown source in options, mixture or priority, or an unknown option.
     """
     sources = dict(source.discover())
     for name, chosen_options in words.options.items():
@@ -70,6 +74,9 @@ def known_sources(words: Recipe) -> dict[str, Source]:
         if own.name in sources:
             raise UsageError(f"the recipe's source {own.name!r} has the name of an installed one. Choose another name.")
         sources[own.name] = own
+    for name in (*words.mixture.sources, *words.dedup.priority):
+        if name not in sources:
+            raise source.unknown(name, sources)
     return sources
 
 
@@ -77,7 +84,7 @@ def chosen(sources: dict[str, Source], split: Split, only: Sequence[str]) -> lis
     """Sources that serve a split, in name order; those that are built only when named need `only`."""
     for name in only:
         if name not in sources:
-            raise UsageError(f"unknown source {name!r}. Known: {', '.join(sorted(sources))}.")
+            raise source.unknown(name, sources)
     wanted = set(only) or {name for name, entry in sources.items() if not entry.only_when_named}
     return [entry for name, entry in sorted(sources.items()) if name in wanted and split in entry.serves]
 
@@ -96,6 +103,20 @@ def refuse_unserved(sources: dict[str, Source], splits: Sequence[Split], only: S
         ]
         hint = f" From the same files {', '.join(others)} does." if others else ""
         raise UsageError(f"{name} serves {', '.join(sorted(entry.serves))}, not {', '.join(splits)}.{hint}")
+
+
+def keep_apart(out: Path, splits: Sequence[Split], named: Mapping[str, Path | None]) -> None:
+    """Raise UsageError where an option names the release that this build would replace: it would be met by itself."""
+    for option, place in named.items():
+        for target in (out / RELEASE_NAMES[split] for split in splits):
+            if (
+                place
+                and target.is_dir()
+                and any(p.is_dir() and p.samefile(target) for p in (place, place / target.name))
+            ):
+                raise UsageError(
+                    f"{option} {place}: this build would replace {target}. Name another folder with --out."
+                )
 
 
 def find(entries: Sequence[Source], split: Split, root: Path) -> tuple[list[Input], list[str]]:

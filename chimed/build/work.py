@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from chimed import __version__
-from chimed.errors import ConflictError
+from chimed.errors import ConflictError, DataError
 
 LIBRARIES = ("pyarrow", "opencc", "datasketch", "jieba", "numpy")
 
@@ -25,7 +25,10 @@ def alone_in(out: Path) -> Iterator[Path]:
     Raises ConflictError when another build is at work in the same OUT.
     """
     work = out / ".work"
-    work.mkdir(parents=True, exist_ok=True)
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+    except (NotADirectoryError, FileExistsError):
+        raise DataError(f"{out}: a file is in the way. Name a folder with --out.") from None
     with open(work / "lock", "w", encoding="utf-8") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from chimed import dedup
 from chimed.build import rows
 from chimed.build.lanes import LOST, TRAIN, VALIDATION, Lanes
+from chimed.errors import ConflictError
 from chimed.ledger import Account
 from chimed.parquet import Shard, published_schema, write_one, write_shards
 from chimed.recipe import Dedup
 from chimed.records import REASONS, RELEASE_NAMES, Split
-from chimed.release import FileEntry
+from chimed.release import MANIFEST, NOTE, FileEntry
 
 PARTS = ((TRAIN, "train"), (VALIDATION, "validation"))
 
@@ -88,6 +90,14 @@ def accounts(lanes: Lanes, counts: dict[str, dict[str, int]]) -> list[Account]:
 def set_aside(fresh: Path, split: Split) -> Path:
     """Where the older release lies while the fresh one takes its place."""
     return fresh.with_name(f"{RELEASE_NAMES[split]}.old")
+
+
+def refuse_to_replace(places: Iterable[Path]) -> None:
+    """Raise ConflictError where a release would take the place of something that no build has written."""
+    for place in places:
+        ours = any((place / name).is_file() for name in (MANIFEST, NOTE))
+        if place.exists() and not ours and not (place.is_dir() and not any(place.iterdir())):
+            raise ConflictError(f"{place}: no release, and in the way of one. Move it, or name another --out.")
 
 
 def replace_folder(fresh: Path, target: Path, old: Path) -> None:

@@ -59,11 +59,11 @@ def check(
     from chimed.build.check import check as run
     from chimed.build.inputs import known_sources
     from chimed.recipe import load
+    from chimed.source import unknown
 
     known = known_sources(load(recipe))
     if source not in known:
-        raise UsageError(f"unknown source {source!r}. Known: {', '.join(sorted(known))}. "
-                         "One that a recipe adds is known with --recipe.")  # fmt: skip
+        raise UsageError(f"{unknown(source, known)} One that a recipe adds is known with --recipe.")
     result = run(known[source], place)
     if as_json:
         return print_json(result)
@@ -90,9 +90,15 @@ def _order(split: SplitName, place: Path | None, sample: bool, **said: Any) -> A
     from chimed.records import SPLITS
 
     root = upstream_folder(place, sample)
-    evals = said.pop("evals") or root / "eval"
+    evals = said.pop("evals")
+    if evals and not evals.is_dir():
+        raise DataError(f"--evalsets {evals}: no such folder. It holds one folder per set (cmexam_test, ceval, …).")
+    evals = evals or root / "eval"
     splits = SPLITS if split == "all" else (split,)
-    only = tuple(name.strip() for name in (said.pop("only") or "").split(",") if name.strip())
+    words = said.pop("only")
+    only = tuple(name.strip() for name in (words or "").split(",") if name.strip())
+    if words is not None and not only:
+        raise UsageError("--only names no source. Give names with commas, or leave it out for all.")
     return Order(splits=splits, root=root, evals=evals, only=only, **said)
 
 
@@ -101,12 +107,19 @@ def _excluded(words: str | None) -> tuple[str, ...]:
     if words is None:
         return ()
     if Path(words).is_file():
-        lines = Path(words).read_text(encoding="utf-8").splitlines()
+        lines = _text_of(Path(words)).splitlines()
     elif ":" in words or len(words) == 40:
         lines = words.split(",")
     else:
-        raise DataError(f"{words}: no such file. --exclude takes a file with one id per line, or ids with commas.")
+        raise DataError(f"--exclude {words}: no such file. It takes a file with one id per line, or ids with commas.")
     return tuple(line.strip() for line in lines if line.strip() and not line.startswith("#"))
+
+
+def _text_of(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise DataError(f"{file}: not UTF-8 text. Write one id or text hash per line.") from None
 
 
 @app.command()
@@ -164,6 +177,7 @@ def build(
 ) -> None:  # fmt: skip
     """Build releases from upstream files. Example: chimed build --split sft --sample"""
     from chimed.build import build as run
+    from chimed.build.inputs import keep_apart
     from chimed.recipe import load, with_options
 
     said = {"dedup__method": dedup, "dedup__numbers": numbers, "guard__action": guard, "mask": mask}
@@ -173,6 +187,7 @@ def build(
             split, place, sample, out=out, recipe=words, only=only, limit=limit, evals=evalsets, against=against,
             exclude=_excluded(exclude), workers=workers, engine=engine, report=report,
         )  # fmt: skip
+        keep_apart(out, order.splits, {"--against": against, "--verify-against": verify_against})
         releases, absent = run(order)
     for release in releases:
         if not release.manifest.steps["guard"].get("checked"):

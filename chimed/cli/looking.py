@@ -52,7 +52,7 @@ def stats(
 @app.command()
 def look(
     release: ReleaseFolder,
-    name: Annotated[str | None, typer.Argument(metavar="[ID]", help="One record by id.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="ID", help="One record by id.")] = None,
     source: Annotated[str | None, typer.Option(help="Of one source only.")] = None,
     lost: Annotated[bool, typer.Option("--lost", help="Lost rows, with reasons and twins.")] = False,
     reason: Annotated[str | None, typer.Option(help="With --lost: of one reason, such as near_duplicate.")] = None,
@@ -125,7 +125,7 @@ def validate(release: ReleaseFolder, as_json: Json = False) -> None:
     if problems:
         if not as_json:
             typer.echo("\n".join(problems))
-        raise DataError(f"{release}: {len(problems)} problems.")
+        raise DataError(f"{release}: {len(problems)} problem{'s' if len(problems) > 1 else ''}.")
 
 
 @app.command()

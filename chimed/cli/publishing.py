@@ -28,7 +28,7 @@ def _only_our_bars() -> None:
 @app.command()
 def fetch(
     to: Annotated[Path, typer.Option(help="Folder for the upstream files, one folder per source.")],
-    names: Annotated[list[str] | None, typer.Argument(metavar="[SOURCE]...", help="Sources; all if none.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(metavar="SOURCE", help="Sources; all if none.")] = None,
     as_json: Json = False,
 ) -> None:
     """Download upstream files that have a direct address; say how to obtain the others.

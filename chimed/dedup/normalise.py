@@ -4,7 +4,7 @@ NFKC and lower case where that is one character; spaces, punctuation, control, f
 characters are dropped; symbols (+ < ≥ ℃ …) stay. Published text is never altered by it. The table depends on the
 Unicode version, so it travels with the package (`normalise.npz`) and its hash goes into every manifest.
 
-The upper byte of an entry holds the character's part in numbers (`chimed.dedup.numbers`): the same look-up serves both.
+The upper byte of an entry holds the character's part in numbers (`chimed.dedup.characters`): the same look-up serves both.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+from chimed.dedup.characters import ROMAN, STARTING, classes
 
 CODES = 0x110000
 LOW = np.uint32(0x1FFFFF)
@@ -49,8 +51,6 @@ def build() -> npt.NDArray[np.uint32]:
 
 def pack(path: Path = _FILE) -> None:
     """Write the packaged file from the running Python's Unicode data."""
-    from chimed.dedup.numbers import classes
-
     points = build()
     differs = np.flatnonzero(points != np.arange(CODES))
     dropped = points == 0
@@ -69,8 +69,6 @@ def pack(path: Path = _FILE) -> None:
 @cache
 def tables() -> Tables:
     """The packaged tables, unpacked."""
-    from chimed.dedup.numbers import ROMAN, STARTING
-
     with np.load(_FILE) as packed:
         found: dict[str, Any] = {name: packed[name] for name in packed.files}
     points = np.arange(CODES, dtype=np.uint32)

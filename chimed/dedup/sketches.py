@@ -18,13 +18,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from chimed.dedup import numbers
 from chimed.dedup.normalise import tables
 from chimed.dedup.settings import NearSettings
 from chimed.dedup.signing import C5, SCHEME, SEED, SHINGLE, Signed, permutations, sign
-from chimed.parquet import Shard, read_batches, write_one
+from chimed.parquet import Shard, count_rows, read_batches, read_schema, write_one
 
 FOLDER = "sketches"
 _KEY = b"chimed.sketches"
@@ -126,7 +125,7 @@ class Earlier:
             return False
         wanted = description(settings)
         for path in self._sketches:
-            said = json.loads((pq.read_schema(path).metadata or {}).get(_KEY, b"{}"))
+            said = json.loads((read_schema(path).metadata or {}).get(_KEY, b"{}"))
             if {name: said.get(name) for name in wanted} != wanted:
                 return False
         return True
@@ -151,4 +150,4 @@ class Earlier:
 
 
 def _rows(paths: Iterable[Path]) -> int:
-    return sum(pq.read_metadata(path).num_rows for path in paths)
+    return sum(map(count_rows, paths))

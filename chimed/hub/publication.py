@@ -16,7 +16,7 @@ from chimed.complete import SUMS, texts_around
 from chimed.configs import TRAINERS
 from chimed.errors import DataError
 from chimed.licences import Refused
-from chimed.parquet import Shard, read_batches, sha256_of, write_one
+from chimed.parquet import Shard, count_rows, read_batches, read_schema, sha256_of, write_one
 from chimed.release import LOCAL_ONLY, MANIFEST, FileEntry, Manifest, Release
 
 # Written anew, because they describe what is published; everything else goes as it is.
@@ -113,9 +113,7 @@ def _others(release: Release, folder: Path, withheld: frozenset[str]) -> dict[st
 
 def _without(path: Path, out: Path, withheld: frozenset[str]) -> Path:
     """A copy of a side table without the rows of withheld sources (told by `source`, or by the id's prefix)."""
-    import pyarrow.parquet as pq
-
-    schema = pq.read_schema(path)
+    schema = read_schema(path)
     column = next((name for name in ("source", "id") if name in schema.names), None)
     if column is None:
         raise DataError(f"{path}: has neither a column source nor id, so withheld rows cannot be told apart.")
@@ -159,11 +157,7 @@ def _entry(release: Release, name: str, path: Path) -> FileEntry:
     for file in release.manifest.files:
         if file.path == name and path == release.path / name:
             return file
-    rows = None
-    if path.suffix == ".parquet":
-        import pyarrow.parquet as pq
-
-        rows = pq.read_metadata(path).num_rows
+    rows = count_rows(path) if path.suffix == ".parquet" else None
     return FileEntry(path=name, sha256=sha256_of(path), bytes=path.stat().st_size, rows=rows)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from chimed.anyfile import rewrite
-from chimed.errors import DataError
+from chimed.errors import DataError, UsageError
 from chimed.privacy.masker import Masker
 
 Report = Callable[[float], None]
@@ -42,8 +42,11 @@ def _value(value: Any, masker: Masker, counts: Counter[str]) -> Any:
 def mask_file(source: Path, out: Path, column: str, masker: Masker, report: Report = lambda done: None) -> FileCounts:
     """Write `source` to `out` with one column masked; all else stays. `report` gets the number of rows done.
 
-    Raises DataError for an unreadable file, an unknown ending, a column that is absent or holds no text.
+    Raises DataError for an unreadable file, an unknown ending, a column that is absent or holds no text, UsageError
+    where the output would take the place of the input.
     """
+    if out.exists() and source.exists() and source.samefile(out):
+        raise UsageError(f"{out} is read and written. Give --out another name.")
     total = FileCounts()
 
     def change(values: list[Any]) -> list[Any]:

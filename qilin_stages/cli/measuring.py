@@ -47,7 +47,7 @@ def score(
 
 @app.command("eval")
 def evaluate(
-    models: Annotated[list[str], typer.Argument(metavar="MODEL…", help="A path, a run, openai:NAME@URL or "
+    models: Annotated[list[str], typer.Argument(metavar="MODEL", help="A path, a run, openai:NAME@URL or "
                                                 "vllm:NAME@URL; stages in their order.")],
     tasks: Annotated[str, typer.Option("--tasks", "-t", help="Comma-separated: cmexam, cmexam-explanation, ceval, "
                                        "huatuo, safety, or a plug-in's.")],
@@ -77,7 +77,7 @@ def evaluate(
 
 @app.command()
 def compare(
-    models: Annotated[list[str], typer.Argument(metavar="MODEL…", help="A path, a run, openai:NAME@URL …")],
+    models: Annotated[list[str], typer.Argument(metavar="MODEL", help="A path, a run, openai:NAME@URL …")],
     prompts: Annotated[Path, typer.Option("--prompts", "-p", help="Text (one a line) or JSON Lines {prompt, "
                                           "reference?}.")],
     out: Annotated[Path, typer.Option(help="The file to write: .html or .md.")],
@@ -92,7 +92,7 @@ def compare(
 
 @app.command()
 def report(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN…", help="Runs, and folders written by eval.")],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Runs, and folders written by eval.")],
     out: Annotated[Path, typer.Option(help="The HTML file to write.")] = Path("report.html"),
 ) -> None:
     """Curves of all stages, and the paper's Tables 4-6 beside ours, in one HTML file."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 StageName = Annotated[str, typer.Argument(metavar="STAGE", help="cpt, sft, dpo, or a stage of your own package.")]
 Recipe = Annotated[str | None, typer.Option("-r", "--recipe", help="A TOML file or the name of a packaged recipe.")]
 DataOption = Annotated[str, typer.Option("--data", help="A release folder, ORG/NAME@REVISION, or sample.")]
-Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]…", help="train.learning_rate=1e-4 …")]
+Overrides = Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", help="train.learning_rate=1e-4 …")]
 
 
 @app.command("list")
@@ -34,7 +34,7 @@ def list_(json: Json = False) -> None:
 def tiny(
     out: Annotated[Path, typer.Argument(help="Folder of the new model.")],
     data: Annotated[list[str], typer.Option("--data", help="Releases whose texts the tokenizer learns from.")],
-    more: Annotated[list[str] | None, typer.Argument(metavar="[RELEASE]…", help="Further releases.")] = None,
+    more: Annotated[list[str] | None, typer.Argument(metavar="RELEASE", help="Further releases.")] = None,
     vocabulary: Annotated[int, typer.Option(help="Tokens of the vocabulary.")] = 4096,
     hidden: Annotated[int, typer.Option(help="Hidden size.")] = 64,
     layers: Annotated[int, typer.Option(help="Layers.")] = 2,

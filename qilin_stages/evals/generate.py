@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from qilin_stages.evals.local import BATCH, LocalModel
+from qilin_stages.evals.loaded import BATCH, LoadedModel
 from qilin_stages.evals.task import Answer, Request
 
 
-def greedy(local: LocalModel, requests: Sequence[Request]) -> list[Answer]:
+def greedy(local: LoadedModel, requests: Sequence[Request]) -> list[Answer]:
     """One greedy continuation per request, cut at the first stop text; batches by length and allowed new tokens."""
     encoded = []
     for request in requests:
@@ -31,7 +31,7 @@ def cut(text: str, stop: Sequence[str]) -> str:
     return text[: min(ends)] if ends else text
 
 
-def _continue(local: LocalModel, batch: list[list[int]], new: int) -> list[str]:
+def _continue(local: LoadedModel, batch: list[list[int]], new: int) -> list[str]:
     import torch
 
     pad = local.tokenizer.pad_token_id

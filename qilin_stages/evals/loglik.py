@@ -14,13 +14,13 @@ from itertools import groupby
 from os.path import commonprefix
 from typing import Any
 
-from qilin_stages.evals.local import BATCH, LocalModel
+from qilin_stages.evals.loaded import BATCH, LoadedModel
 from qilin_stages.evals.task import Answer, Request
 
 LEAST_PREFIX = 8
 
 
-def letter_logprobs(local: LocalModel, requests: Sequence[Request], *, cached: bool = True) -> list[Answer]:
+def letter_logprobs(local: LoadedModel, requests: Sequence[Request], *, cached: bool = True) -> list[Answer]:
     """Log-probabilities by letter, in the order of the requests; requests of one group stand together."""
     answers: list[Answer] = []
     for _, same in groupby(requests, key=lambda r: (r.group, r.letters)):
@@ -33,7 +33,7 @@ def letter_logprobs(local: LocalModel, requests: Sequence[Request], *, cached: b
     return answers
 
 
-def boundary(local: LocalModel, request: Request) -> dict[str, int] | None:
+def boundary(local: LoadedModel, request: Request) -> dict[str, int] | None:
     """The letters' token ids if each follows the prompt as one token of its own; None if the tokenizer merges it."""
     text, templated = local.rendered(request)
     if local.seq2seq:
@@ -49,7 +49,7 @@ def boundary(local: LocalModel, request: Request) -> dict[str, int] | None:
     return found
 
 
-def _group(local: LocalModel, group: list[Request], targets: dict[str, int], cached: bool) -> list[Answer]:
+def _group(local: LoadedModel, group: list[Request], targets: dict[str, int], cached: bool) -> list[Answer]:
     encoded = [local.fitted(local.encode(*local.rendered(r)), 1) for r in group]
     ids = [e[0] for e in encoded]
     prefix = list(commonprefix(ids)[: min(map(len, ids)) - 1]) if cached and len(ids) > 1 else []
@@ -66,7 +66,7 @@ def _group(local: LocalModel, group: list[Request], targets: dict[str, int], cac
     return [Answer(r.id, logprobs=found[i], note=encoded[i][1]) for i, r in enumerate(group)]
 
 
-def _fill(local: LocalModel, prefix: list[int]) -> Any:
+def _fill(local: LoadedModel, prefix: list[int]) -> Any:
     import torch
 
     with torch.inference_mode():
@@ -74,7 +74,7 @@ def _fill(local: LocalModel, prefix: list[int]) -> Any:
         return local.model(input_ids=rows, use_cache=True, logits_to_keep=1).past_key_values
 
 
-def _last_logprobs(local: LocalModel, batch: list[list[int]], past: int, cache: Any) -> Any:
+def _last_logprobs(local: LoadedModel, batch: list[list[int]], past: int, cache: Any) -> Any:
     """Log-probabilities over the vocabulary after each row of `batch`, which follows `past` cached tokens."""
     import torch
 
@@ -116,7 +116,7 @@ def _forward(model: Any, rows: Any, mask: Any, past: int, cache: Any) -> Any:
     ).logits
 
 
-def _joint(local: LocalModel, request: Request) -> Answer:
+def _joint(local: LoadedModel, request: Request) -> Answer:
     """Each letter as the joint probability of the tokens after the part that all letters' texts share."""
     import torch
 
