@@ -12,7 +12,15 @@ MOST = 31
 """Digits are counted up to here."""
 
 
-@njit(cache=True)
+def _compiled(function):
+    """Compiled once for all runs, or once a run where there is no folder to keep it in."""
+    try:
+        return njit(cache=True)(function)
+    except RuntimeError:
+        return njit(function)
+
+
+@_compiled
 def gather(codes, characters, symbols, pairs, kinds, joined, coded):
     """The bits of all clues in a text: of its characters, its pairs of neighbours, and its longest runs of digits."""
     bits = np.uint64(0)
