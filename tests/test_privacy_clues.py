@@ -98,7 +98,7 @@ def test_the_compiled_pass_says_what_the_plain_one_says(text: str) -> None:
 def test_clues_share_bits_and_there_is_room_for_64() -> None:
     assert Bits([pairs("电话"), pairs("电话"), Digits(3)]).need([pairs("电话"), Digits(3)]) == 3
     with pytest.raises(OverflowError):
-        Bits(Digits(n) for n in range(65)).of("1")
+        Bits(pairs("", ("药", chr(0x4E00 + n))) for n in range(65)).of("药")
 
 
 def test_a_text_without_clues_opens_nothing() -> None:
