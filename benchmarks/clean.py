@@ -33,7 +33,7 @@ books in passages of 2,048 characters. Traditional: the real Traditional records
 """.splitlines()
 TAIL = """
 On Simplified text the gate is faster than converting everything, and changes nothing; on Traditional text it pays for
-judging every place where OpenCC changed something. The chain runs again after a change, until nothing changes.
+counting what OpenCC changed. One look for the signs of all steps tells the chain which to run, again after each change.
 """.splitlines()
 
 

@@ -1,7 +1,8 @@
 """De-identification: recall and damage on the project's own sentences, speed per core, and a peer beside it.
 
     python benchmarks/privacy.py score            # the table of docs/privacy.md; --write puts it there
-    python benchmarks/privacy.py speed FOLDER     # MB/s on the strings of a folder of JSON Lines, JSON, csv and text
+    python benchmarks/privacy.py speed FOLDER     # MB/s on the strings of a folder of JSON Lines, JSON, csv and text,
+                                                  # and results/privacy.md
     python benchmarks/privacy.py speed FOLDER --peer   # jionlp beside it, in an environment of its own
 
 The sentences lie in tests/privacy: `marked` holds spans as ⟦TYPE:value⟧. The development part was seen while the rules
@@ -18,7 +19,6 @@ import re
 import subprocess
 import sys
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -159,19 +159,6 @@ def _leaves(value: Any) -> Iterator[str]:
             yield from _leaves(item)
 
 
-def megabytes_per_second(texts: list[str]) -> float:
-    """Speed of masking on one core, by CPU time; the dictionary is loaded before the clock starts."""
-    from chimed.privacy import Masker
-
-    masker = Masker(finders=())
-    masker.mask("谢谢李医生")
-    size = sum(len(text.encode("utf-8", "ignore")) for text in texts)
-    start = time.process_time()
-    for text in texts:
-        masker.mask(text)
-    return size / 1e6 / (time.process_time() - start)
-
-
 PEER = """
 import json, sys, time
 import jionlp
@@ -211,6 +198,7 @@ def main() -> None:
     speed = modes.add_parser("speed")
     speed.add_argument("folder", type=Path)
     speed.add_argument("--peer", action="store_true")
+    speed.add_argument("--rounds", type=int, default=3)
     given = parser.parse_args()
     if given.mode == "score":
         print(table())
@@ -218,13 +206,10 @@ def main() -> None:
         if given.write:
             page.write_text(documented(page.read_text(encoding="utf-8")), encoding="utf-8")
         return
-    texts = list(strings(given.folder))[::4]
-    print(
-        f"{len(texts):,} strings, {sum(len(t.encode('utf-8', 'ignore')) for t in texts) / 1e6:.1f} MB, one core, CPU time"
-    )
-    print(f"chimed.privacy, all types: {megabytes_per_second(texts):.1f} MB/s")
-    if given.peer:
-        print(peer(texts))
+    import privacy_page
+
+    texts = list(strings(given.folder))
+    privacy_page.write(texts, given.rounds, peer(texts[::4]) if given.peer else None)
 
 
 if __name__ == "__main__":

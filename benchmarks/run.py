@@ -21,6 +21,7 @@ RUNS = [
     ["build.py"],
     ["clean.py", str(UPSTREAM)],
     ["guard.py", str(UPSTREAM)],
+    ["privacy.py", "speed", str(UPSTREAM)],
     ["dedup.py"],
     ["evaluation.py"],
 ]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chimed.clean import DEFAULT, STEPS, boilerplate, clean, step
+from chimed.clean import DEFAULT, STEPS, _settle, boilerplate, clean, step
 
 GOLD = [
     (line.split("\t")[0], line.split("\t")[-1])
@@ -68,6 +68,24 @@ def test_the_chain_twice_is_once(texts: list[str]) -> None:
     again = clean(once, roles)
     assert again.texts == once
     assert again.touched == ()
+
+
+@settings(max_examples=200, deadline=None)
+@given(text=MIXED)
+def test_the_chain_skips_only_steps_that_would_change_nothing(text: str) -> None:
+    """Every step again and again until all are content, whatever the signs in the text say."""
+    names = ("controls", "width", "markup", "escapes", "spaces")
+    plain, touched = text, set[str]()
+    for _ in range(8):
+        before = plain
+        for name in names:
+            after = step(name)(plain)
+            touched |= {name} if after != plain else set()
+            plain = after
+        if plain == before:
+            break
+    found: set[str] = set()
+    assert (_settle(text, list(names), found), found) == (plain, touched)
 
 
 @settings(max_examples=300, deadline=None)

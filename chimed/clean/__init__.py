@@ -12,12 +12,17 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
+from chimed.clean.controls import SIGNS as UNSEEN
 from chimed.clean.controls import controls
+from chimed.clean.escapes import SIGNS as BACKSLASH
 from chimed.clean.escapes import escapes
+from chimed.clean.markup import SIGNS as TAGGED
 from chimed.clean.markup import markup
 from chimed.clean.repeats import LEAST, count_sentences, repeated_sentences, strip_sentences
 from chimed.clean.script import simplify, simplify_record
-from chimed.clean.spaces import spaces
+from chimed.clean.spaces import SIGNS as BLANKS
+from chimed.clean.spaces import spaces, uneven
+from chimed.clean.width import SIGNS as WIDE
 from chimed.clean.width import width
 
 __all__ = [
@@ -34,14 +39,19 @@ DEFAULT: tuple[str, ...] = tuple(STEPS)
 _CHARACTERS: dict[str, Callable[[str], str]] = {
     "controls": controls, "width": width, "markup": markup, "escapes": escapes, "spaces": spaces,
 }  # fmt: skip
+# Without its signs a step does nothing, so one look for the signs of all steps tells which to run.
+_SIGNS = {"controls": UNSEEN, "width": WIDE, "markup": TAGGED, "escapes": BACKSLASH, "spaces": BLANKS}
+_STEP_OF = {sign: name for name, signs in _SIGNS.items() for sign in signs}
+_ANY_SIGN = re.compile(f"[{re.escape(''.join(_STEP_OF))}]").findall
 # In a record about program text, tags, entities and \n are the subject and not residue.
-_PROGRAM = re.compile(
+_PROGRAM_WORDS = (
     r"```|<!doctype|<(?:html|head|body|script|style|\?)|(?<![a-z])(?:html|xml|css|latex|markdown|json|sql|regex|python"
-    r"|java|javascript|c\+\+|php|bash|linux|printf|console\.log)(?![a-z])|网页|前端|代码|编程|程序设计|正则|转义|换行符|标签",
-    re.IGNORECASE,
+    r"|java|javascript|c\+\+|php|bash|linux|printf|console\.log)(?![a-z])|网页|前端|代码|编程|程序设计|正则|转义|换行符|标签"
 )
+# One class of first characters before the look at the words: only to such a class the re module skips at full speed.
+_PROGRAM = re.compile(f"[`<HXCLMJSRPBhxclmjsrpbſ网前代编程正转换标](?<=(?=(?i:{_PROGRAM_WORDS})).)")
 _WIDTHS = re.compile("[全半]角")
-_RESIDUE = re.compile(r"[<&＜＆][/!#A-Za-z／！＃Ａ-Ｚａ-ｚ]|\\[nr]")
+_RESIDUE = re.compile(r"[<&＜＆\\](?:(?<=\\)[nr]|(?<!\\)[/!#A-Za-z／！＃Ａ-Ｚａ-ｚ])")
 _ROUNDS = 8
 
 
@@ -75,7 +85,7 @@ def clean(
     chain = [name for name in _CHARACTERS if name in steps]
     if _about_programs(texts):
         chain = [name for name in chain if name not in {"markup", "escapes"}]
-    if any(_WIDTHS.search(text) for text in texts):  # an exercise in converting them
+    if any("角" in text and _WIDTHS.search(text) for text in texts):  # an exercise in converting them
         chain = [name for name in chain if name != "width"]
     out = [_settle(text, chain, touched) for text in texts]
     if "script" in steps:
@@ -103,16 +113,40 @@ def _changed(name: str, old: list[str], new: list[str], touched: set[str]) -> li
 
 
 def _settle(text: str, chain: list[str], touched: set[str]) -> str:
+    """Run the steps that the text has signs of, until none of them changes anything."""
+    needed = _needed(text)
     for _ in range(_ROUNDS):
         before = text
         for name in chain:
-            after = _CHARACTERS[name](text)
+            after = _CHARACTERS[name](text) if name in needed else text
             if after != text:
                 touched.add(name)
                 text = after
+                needed = _after(name, text, needed)
         if text == before:
             break
     return text
+
+
+def _needed(text: str) -> set[str]:
+    """The steps that may change the text."""
+    needed = {_STEP_OF[sign] for sign in set(_ANY_SIGN(text))}
+    if "spaces" not in needed and uneven(text):
+        needed.add("spaces")
+    return needed
+
+
+def _after(name: str, text: str, needed: set[str]) -> set[str]:
+    """The same after a step changed the text: these two bring in and take out no signs but those looked for here."""
+    if name == "spaces":
+        return needed - {name} | ({name} if uneven(text) else set())
+    if name == "width":
+        return (
+            needed - {name}
+            | ({name} if "．" in text else set())
+            | ({"markup"} if "<" in text or "&" in text else set())
+        )
+    return _needed(text)
 
 
 def _about_programs(texts: Sequence[str]) -> bool:

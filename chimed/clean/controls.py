@@ -17,10 +17,13 @@ _UNSEEN = re.compile(
     "[\x00-\x08\x0e-\x1b\x1f\x7f-\x84\x86-\x9f\xad\u034f\u061c\u180e\u200b\u200c\u200e\u200f\u202a-\u202e"
     "\u2060-\u206f\ufeff\ufff9-\ufffc\ufffe\uffff]|\u200d(?![\u2600-\u27bf\U0001f000-\U0001faff])"
 )
-_ANY = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffc"
-    "\ufffe\uffff]"
-)
+_RANGES = (
+    (0, 8), (0xB, 0x1F), (0x7F, 0x9F), (0xAD, 0xAD), (0x34F, 0x34F), (0x61C, 0x61C), (0x180E, 0x180E), (0x200B, 0x200F),
+    (0x2028, 0x202E), (0x2060, 0x206F), (0xFEFF, 0xFEFF), (0xFFF9, 0xFFFC), (0xFFFE, 0xFFFF),
+)  # fmt: skip
+SIGNS = "".join(chr(code) for low, high in _RANGES for code in range(low, high + 1))
+"""A text without any of these stays as it is."""
+_ANY = re.compile(f"[{re.escape(SIGNS)}]")
 
 
 def controls(text: str) -> str:

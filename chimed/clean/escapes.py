@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+SIGNS = "\\"
+"""A text without it stays as it is."""
 _LITERAL = re.compile(
     r"(?<!\\)(?:(?:\\r)?\\n){2,}"  # a blank line is no formula
     r"|(?<!\\)(?<![A-Za-z0-9_:.])(?:\\r)?\\n(?![a-z\\])"

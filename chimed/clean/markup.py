@@ -12,6 +12,8 @@ import unicodedata
 from html import unescape
 from html.entities import html5
 
+SIGNS = "&<"
+"""A text without any of these stays as it is."""
 _ENTITY = re.compile(r"&(?:amp;)*(#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});|&nbsp(?![a-zA-Z0-9;])")
 _COMMENT = re.compile(r"<!--(?:(?!-->)[^0-9０-９]){0,2000}-->")  # one that holds a number stays
 _BREAKS = frozenset("br p div li ul ol dl dt dd tr table thead tbody tfoot hr h1 h2 h3 h4 h5 h6 center".split())

@@ -11,6 +11,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from functools import cache
+from typing import Any
+
+import numpy as np
 
 SHARE, LEAST = 0.05, 6
 KEPT = frozenset("噁癥燀瞤膹憹矇斅勣坏")
@@ -19,9 +22,11 @@ PHRASE_ONLY = "哩沈瞭甦藉衹覆"
 """One of these stands in every phrase that t2s changes though none of its characters changes alone (phrases around 坏
 aside); a test derives that again from the installed dictionaries."""
 
-_COVER = re.compile("覆(?=[盖蓋])")
-_SPECIAL = re.compile(f"[{''.join(sorted(KEPT))}覆\U00010000-\U0010ffff]")
-_CHINESE = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af]+")
+_KEPT = re.compile(f"[{''.join(sorted(KEPT))}覆](?:(?<!覆)|(?=[盖蓋]))")
+_BEYOND = re.compile("[\U00010000-\U0010ffff]")
+_CHINESE = np.zeros(0x110000, np.bool_)
+for _low, _high in ((0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0x20000, 0x323AF)):
+    _CHINESE[_low : _high + 1] = True
 _KANA = re.compile("[\u3040-\u30ff]")
 _TASK = re.compile("[繁簡简][体體]|正[体體]字|traditional chinese|simplified chinese", re.IGNORECASE)
 
@@ -29,7 +34,7 @@ _TASK = re.compile("[繁簡简][体體]|正[体體]字|traditional chinese|simpl
 def simplify(text: str) -> str:
     """One message on its own: converted if it is Traditional beyond doubt."""
     new = convert(text)
-    return new if _strong(text, new) else text
+    return new if _strong(_share(text, new)) else text
 
 
 def simplify_record(texts: Sequence[str], roles: Sequence[str], *, pair: bool = False) -> list[str]:
@@ -37,14 +42,15 @@ def simplify_record(texts: Sequence[str], roles: Sequence[str], *, pair: bool = 
 
     Left as it is: a record whose user asks about the two scripts, and a message that is mostly Japanese.
     """
-    if not any(possible(text) and _promising(text) for text in texts):
+    if not any(map(_promising, texts)):
         return list(texts)
     if any(role in {"user", "system"} and _TASK.search(text) for text, role in zip(texts, roles, strict=True)):
         return list(texts)
     new = [convert(text) for text in texts]
-    strong = [_strong(old, out) for old, out in zip(texts, new, strict=True)]
-    chosen = [s or (any(strong) and _weak(old, out)) for s, old, out in zip(strong, texts, new, strict=True)]
-    if pair and any(map(_weak, texts[-2:], new[-2:])):
+    shares = [_share(old, out) for old, out in zip(texts, new, strict=True)]
+    beyond_doubt = any(map(_strong, shares))
+    chosen = [_strong(share) or (beyond_doubt and _weak(share)) for share in shares]
+    if pair and any(map(_weak, shares[-2:])):
         chosen[-2:] = [True, True]
     return [out if yes else old for yes, old, out in zip(chosen, texts, new, strict=True)]
 
@@ -56,42 +62,49 @@ def possible(text: str) -> bool:
 
 def _promising(text: str) -> bool:
     """Whether enough could change to matter: a phrase changes at most four characters for one the guard knows."""
-    return 4 * len(_guard().findall(text)) >= SHARE * _chinese(text)
+    known = len(_guard().findall(text))
+    return known > 0 and (4 * known >= SHARE * len(text) or 4 * known >= SHARE * _chinese(text))
+
+
+def _codes(text: str) -> Any:
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
 
 
 def _chinese(text: str) -> int:
-    return sum(map(len, _CHINESE.findall(text)))
+    return int(np.count_nonzero(_CHINESE[_codes(text)]))
 
 
 def convert(text: str) -> str:
     """T2s with the exceptions: kept characters, 覆 in 覆盖, nothing new outside the basic plane, no Japanese."""
-    if not possible(text) or len(_KANA.findall(text)) * 10 > _chinese(text):
+    if not possible(text):
+        return text
+    kana = len(_KANA.findall(text))
+    if kana and kana * 10 > _chinese(text):
         return text
     new = _opencc()(text)
-    if not (_SPECIAL.search(text) or _SPECIAL.search(new)):
+    kept = [found.start() for found in (*_KEPT.finditer(text), *_BEYOND.finditer(new))]
+    if not kept:
         return new
-    cover = {found.start() for found in _COVER.finditer(text)}
-    return "".join(
-        old if old != out and (old in KEPT or out > "\uffff" or at in cover) else out
-        for at, (old, out) in enumerate(zip(text, new, strict=True))
-    )
+    signs = list(new)
+    for at in kept:
+        signs[at] = text[at]
+    return "".join(signs)
 
 
 def _share(old: str, new: str) -> tuple[float, int]:
     """How many characters changed: as a share of the Chinese ones, and counted."""
     if old == new:
         return 0.0, 0
-    changed = sum(map(str.__ne__, old, new))
+    changed = int(np.count_nonzero(_codes(old) != _codes(new)))
     return changed / max(1, _chinese(old)), changed
 
 
-def _strong(old: str, new: str) -> bool:
-    share, changed = _share(old, new)
-    return share >= SHARE and changed >= LEAST
+def _strong(found: tuple[float, int]) -> bool:
+    return found[0] >= SHARE and found[1] >= LEAST
 
 
-def _weak(old: str, new: str) -> bool:
-    return _share(old, new)[0] >= SHARE
+def _weak(found: tuple[float, int]) -> bool:
+    return found[0] >= SHARE
 
 
 @cache

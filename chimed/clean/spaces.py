@@ -16,6 +16,14 @@ _TRAILING = re.compile(r"[ \t]+$", re.MULTILINE)
 _BLANK_LINES = re.compile(r"\n{3,}")
 _INSIDE = re.compile(r"(?<=\S) {2,}")
 _OUTER = " \t\n"
+_NARROW = (" \n", "\t\n", "\n\n\n", "  ")
+SIGNS = "".join(c for c in map(chr, range(0x3001)) if _EXOTIC.match(c))
+"""A text without any of these, that is not `uneven` either, stays as it is."""
+
+
+def uneven(text: str) -> bool:
+    """Whether plain blanks and newlines stand at an end, or where the step could take some away."""
+    return text[:1] in _OUTER or text[-1:] in _OUTER or any(blanks in text for blanks in _NARROW)
 
 
 def spaces(text: str) -> str:

@@ -15,11 +15,14 @@ import re
 _LEFT = "，；：？！（）［］｛｝～＼｀＄"
 _FOLDED = "".join(chr(0xFEE0 + code) for code in range(0x21, 0x7F) if chr(0xFEE0 + code) not in _LEFT + "．")
 _LATIN = "[0-9A-Za-z０-９Ａ-Ｚａ-ｚ]"
-_WIDE = re.compile(f"[{_FOLDED}]")
+_WIDE = re.compile(f"[{_FOLDED}]").findall
+SIGNS = _FOLDED + "．"
+"""A text without any of these stays as it is."""
 _POINT = re.compile(f"．(?={_LATIN})|(?<={_LATIN})．")
 
 
 def width(text: str) -> str:
     """Fold full-width ASCII: `０．１２５ｇ` becomes `0.125g`."""
-    text = _WIDE.sub(lambda found: chr(ord(found[0]) - 0xFEE0), text)
+    for wide in set(_WIDE(text)):
+        text = text.replace(wide, chr(ord(wide) - 0xFEE0))
     return _POINT.sub(".", text) if "．" in text else text

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import string
 
+from chimed.privacy.clues import BLANK, pairs
 from chimed.privacy.rules import DAY, DIGIT, DIGITS, LETTER, MONTH, YEAR, Group, L, Match, S, rule, words
 
 _FULL_DATE = (
@@ -18,7 +20,7 @@ _CHINESE_DATE = (
 _BIRTH_CUE = (
     r"(?:出生(?:年月日?|日期|时间|于|在)?|生日|生辰|诞辰|生于|(?<![A-Za-z])(?i:dob|birthday|birth date|date of birth))"
 )
-BIRTHS = (
+BIRTHS_AFTER_CUES = (
     rule(
         "DOB",
         80,
@@ -26,14 +28,29 @@ BIRTHS = (
         rf"(?P<v>{_MONTH_OR_DAY}|{_COMPACT}|(?:农历|阴历|阳历)?{MONTH}月{DAY}[日号]|[0-9]{{2}}年{MONTH}月(?:{DAY}[日号])?|"
         rf"[0-9]{{2}}(?P<y>[-./]){MONTH}(?P=y){DAY}(?![0-9])|{DAY}/{DAY}/{YEAR}(?![0-9])|"
         rf"{_CHINESE_DATE})",
+        start="[出生诞DdBb][生日辰于OoIiİı]",
     ),
     rule("DOB", 80, rf"出生年月{S}[:是为]?{S}(?P<v>{YEAR}(?:0[1-9]|1[0-2]))(?![0-9])"),
-    rule("DOB", 80, rf"(?P<v>{_MONTH_OR_DAY}|{_CHINESE_DATE}){S}(?:出生|生于|生人|生(?=[，,。;；、)\s]|$))"),
+)
+BIRTHS = (
+    rule(
+        "DOB",
+        80,
+        rf"(?P<v>{_MONTH_OR_DAY}|{_CHINESE_DATE}){S}(?:出生|生于|生人|生(?=[，,。;；、)\s]|$))",
+        start="[12一二][90零〇○九一二三四五六七八]",
+    ),
 )
 
 _EVENT = r"(?:入院|出院|就诊|住院|手术|分娩|复查|复诊|死亡|来我院|转入|转院)"
-DATES = (
-    rule("DATE", 40, rf"(?P<v>{_FULL_DATE})[^。；;()\n]{{0,8}}?{_EVENT}"),
+DATES_BEFORE = (
+    rule(
+        "DATE",
+        40,
+        rf"(?P<v>{_FULL_DATE})[^。；;()\n]{{0,8}}?{_EVENT}",
+        start=r"[0-9](?:[0-9]{3}[ \t]*[-./年]|[0-9]?月)",
+    ),
+)
+DATES_AFTER = (
     rule("DATE", 40, rf"{_EVENT}(?:日期|时间|日){S}[:是为]?{S}(?P<v>{_FULL_DATE}|{YEAR}[01][0-9][0-3][0-9](?![0-9]))"),
 )
 ALL_DATES = (rule("DATE", 39, _FULL_DATE),)
@@ -83,12 +100,36 @@ _DAY_GATE = re.compile(r"[0-9０-９](?:\s?[日号]|[0-9０-９]{3}[-./．－／
 _GREAT_AGE_GATE = re.compile(r"[9９1１九一](?:[0-9０-９]{1,2}|十.?|百.{0,3})[\s周]{0,2}岁").search
 _BIRTH_GATE = words("出生 生日 生辰 生于 生人 日生 月生 DOB dob Dob irth IRTH 诞辰")
 
+_DIGIT, _CHINESE = string.digits, "一二三四五六七八九十"
+_BIRTH_CLUE = pairs("出生 生日 生辰 诞辰 生于 do th")
+_BORN_CLUE = pairs("", (_DIGIT + "日号月" + BLANK, "出生"))
+_YEAR_CLUE = pairs("19 20", ("一二", "零〇○九一二三四五六七八"))
+_MONTH_CLUE = pairs("19 20", ("月", _DIGIT + BLANK))
+_EVENT_CLUE = pairs("入院 出院 就诊 住院 手术 分娩 复查 复诊 死亡 来我 转入 转院")
+_EVENT_DAY_CLUE = pairs("", ("院诊术娩查亡入", "日时"))
+_GREAT_CLUE = pairs("10 11 九十 一百", ("9", _DIGIT))
+_OLD_CLUE = pairs("", (_DIGIT + _CHINESE + "百周" + BLANK, "岁"))
+
 GROUPS = (
-    Group(0, frozenset("生诞BbＢ"), _BIRTH_GATE, BIRTHS),
-    Group(DIGIT | LETTER, frozenset(PROVINCES), re.compile(rf"[{PROVINCES}][A-HJ-NP-ZＡ-Ｚ]").search, PLATES),
-    Group(0, frozenset("床"), re.compile(r"[0-9０-９一二三四五六七八九十号]床").search, BEDS),
-    Group(0, frozenset("岁"), _GREAT_AGE_GATE, GREAT_AGES),
-    Group(DIGIT, frozenset("院诊术娩查亡入"), _DAY_GATE, DATES),
+    Group(0, frozenset("生诞BbＢ"), _BIRTH_GATE, BIRTHS_AFTER_CUES, (_BIRTH_CLUE,)),
+    Group(0, frozenset("生诞BbＢ"), _BIRTH_GATE, BIRTHS, (_BORN_CLUE, _YEAR_CLUE)),
+    Group(
+        DIGIT | LETTER,
+        frozenset(PROVINCES),
+        re.compile(rf"[{PROVINCES}][A-HJ-NP-ZＡ-Ｚ]").search,
+        PLATES,
+        (pairs("", (PROVINCES, string.ascii_lowercase)),),
+    ),
+    Group(
+        0,
+        frozenset("床"),
+        re.compile(r"[0-9０-９一二三四五六七八九十号]床").search,
+        BEDS,
+        (pairs("", (_DIGIT + _CHINESE + "号", "床")),),
+    ),
+    Group(0, frozenset("岁"), _GREAT_AGE_GATE, GREAT_AGES, (_GREAT_CLUE, _OLD_CLUE)),
+    Group(DIGIT, frozenset("院诊术娩查亡入"), _DAY_GATE, DATES_BEFORE, (_EVENT_CLUE, _MONTH_CLUE)),
+    Group(DIGIT, frozenset("院诊术娩查亡入"), _DAY_GATE, DATES_AFTER, (_EVENT_DAY_CLUE, _MONTH_CLUE)),
 )
 STRICT_GROUPS = (
     Group(DIGIT, DIGITS, _DAY_GATE, ALL_DATES),

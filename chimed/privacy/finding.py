@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-import numpy as np
-
 from chimed.privacy import circumstances, contacts, numbers
-from chimed.privacy.names import NAME_GATES, names
-from chimed.privacy.places import addresses
+from chimed.privacy.clues import Bits, Clue
+from chimed.privacy.name_gates import NAME_GATES
+from chimed.privacy.names import names
+from chimed.privacy.places import PLACE_CLUES, addresses
 from chimed.privacy.protect import EXEMPT, overlaps, protected
-from chimed.privacy.rules import DIGIT, DIGITS, LETTER, LETTERS, Rule
+from chimed.privacy.rules import DIGIT, DIGITS, LETTER, LETTERS, Group, Rule
 from chimed.privacy.spans import Span, fold, resolve
 
 Profile = Literal["standard", "strict", "off"]
@@ -34,60 +33,60 @@ STRICT_GROUPS = (*GROUPS, *numbers.STRICT_GROUPS, *circumstances.STRICT_GROUPS)
 _PLACE_ENDS = frozenset("路街道巷弄区园村寓苑同居住址籍")
 _PLACE = re.compile(r"[路街道巷弄区园村寓苑同居住址籍](?:(?<=[居住址籍])|[\s东南西北中段]{0,3}[0-9０-９])").search
 
-# One bit for digits, one for letters, then one for the characters of each gate: a text's bits are one look-up away.
-_SETS = (DIGITS, LETTERS, _PLACE_ENDS, *(g[1] for g in NAME_GATES), *(g.characters for g in STRICT_GROUPS))
-_PLACE_BIT, _NAME_BIT, _GROUP_BIT = 2, 3, 3 + len(NAME_GATES)
+
+def _clues(group: Group) -> tuple[Clue, ...]:
+    kinds = [known for kind, known in ((DIGIT, DIGITS), (LETTER, LETTERS)) if group.kinds & kind]
+    return (*kinds, group.characters, *group.clues)
 
 
-def _bits_of_characters() -> np.ndarray:
-    table = np.zeros(0x10000, dtype=np.uint32)
-    for bit, characters in enumerate(_SETS):
-        table[[ord(c) for c in characters]] |= np.uint32(1 << bit)
-    return table
-
-
-_BITS = _bits_of_characters()
-_NEEDS = [g.kinds & (DIGIT | LETTER) | 1 << _GROUP_BIT + i for i, g in enumerate(STRICT_GROUPS)]
-_Gates = Sequence[tuple[int, Callable[[str], object], tuple[Rule, ...]]]
-_STRICT_GATES: _Gates = [(need, g.gate, g.rules) for need, g in zip(_NEEDS, STRICT_GROUPS, strict=True)]
-_GATES: _Gates = _STRICT_GATES[: len(GROUPS)]
+_NAME_CLUES = [clue for *_, clues in NAME_GATES for clue in clues]
+_PLACE_CLUES = [clue for _, clue in PLACE_CLUES]
+_GROUP_CLUES = [clue for group in STRICT_GROUPS for clue in _clues(group)]
+_BITS = Bits([*_GROUP_CLUES, *_NAME_CLUES, *(gate[1] for gate in NAME_GATES), *_PLACE_CLUES, _PLACE_ENDS])
+_NEEDS = [(_BITS.need(_clues(group)), group.gate, group.rules) for group in STRICT_GROUPS]
+_NAME_NEEDS = [(_BITS.need((signs, *clues)), gate, place) for place, signs, gate, clues in NAME_GATES]
+_PLACE_NEEDS = [(_BITS.need((_PLACE_ENDS, clue)), place) for place, clue in PLACE_CLUES]
+# A text with none of these bits is done: everything that a profile looks for needs one of them.
+_STANDARD_SIGNS = _BITS.need([*(clue for group in GROUPS for clue in group.clues), *_NAME_CLUES, *_PLACE_CLUES])
+_STANDARD = (_STANDARD_SIGNS, _NEEDS[: len(GROUPS)])
+_STRICT = (_STANDARD_SIGNS | _BITS.need(g.characters for g in STRICT_GROUPS[len(GROUPS) :]), _NEEDS)
 
 
 @dataclass(frozen=True)
 class Opened:
-    """What a text may hold: rules to run, places of names (bits of names.py), whether addresses."""
+    """What a text may hold: rules to run, places of names (bits of name_gates.py) and of addresses (bits of places.py)."""
 
     rules: list[Rule]
     names: int
-    places: bool
+    places: int
+
+
+CLOSED = Opened([], 0, 0)
 
 
 def opened(text: str, strict: bool = False) -> Opened:
-    """The rules that can find anything in a text."""
-    codes = np.frombuffer(text.encode("utf-16-le", "surrogatepass"), dtype="<u2")
-    bits = int(np.bitwise_or.reduce(_BITS[codes])) if len(codes) else 0
-    rules: list[Rule] = []
-    for need, gate, more in _STRICT_GATES if strict else _GATES:
-        if bits & need == need and gate(text):
-            rules += more
-    where = 0
-    for i, (place, _, look) in enumerate(NAME_GATES):
-        if bits >> _NAME_BIT + i & 1 and look(text):
-            where |= place
-    return Opened(rules, where, bool(bits >> _PLACE_BIT & 1 and _PLACE(text)))
+    """The rules that can find anything in a text; CLOSED itself where none can."""
+    signs, groups = _STRICT if strict else _STANDARD
+    bits = _BITS.of(text)
+    if not bits & signs:
+        return CLOSED
+    rules = [rule for need, gate, more in groups if bits & need == need and gate(text) for rule in more]
+    where = sum(place for need, gate, place in _NAME_NEEDS if bits & need == need and gate(text))
+    places = sum(place for need, place in _PLACE_NEEDS if bits & need == need)
+    places = places if places and _PLACE(text) else 0
+    return Opened(rules, where, places) if rules or where or places else CLOSED
 
 
 def search(text: str, profile: str = "standard", extra: list[Span] | None = None) -> Search:
     """Run the rules of a profile; `extra` are the spans of plug-ins. Medical numbers are protected (protect.py)."""
     needed = opened(text, profile == "strict")
-    if not (needed.rules or needed.names or needed.places or extra):
+    if needed is CLOSED and not extra:
         return NOTHING
     folded = fold(text)
     found = [span for rule in needed.rules for span in rule.spans(folded)] + (extra or [])
     spans, refused = names(folded, needed.names) if needed.names else ([], 0)
     found += spans
-    if needed.places:
-        found += [Span(start, end, "ADDRESS", 45) for start, end in addresses(folded)]
+    found += [Span(start, end, "ADDRESS", 45) for start, end in addresses(folded, needed.places)]
     if not (found or refused):
         return NOTHING
     return _unprotected(found, folded, {"NAME": refused} if refused else {})

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from chimed.errors import UsageError
 from chimed.privacy.finders import Finder, installed
-from chimed.privacy.finding import PROFILES, Search, search
+from chimed.privacy.finding import NOTHING, PROFILES, Search, search
 from chimed.privacy.replacement import is_surrogate, replacement
 from chimed.privacy.spans import Span, fold
 
@@ -57,6 +57,8 @@ class Masker:
         extra = [span for finder in self.finders or () for span in finder.spans(text)]
         for _ in range(_ROUNDS):
             found = search(text, self.profile, extra)
+            if found is NOTHING:
+                break
             suppressed = found.suppressed if suppressed is None else suppressed
             spans = self._new(text, found)
             if not spans:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from chimed.privacy.lexicon import (
     CLEAR,
@@ -19,7 +19,8 @@ from chimed.privacy.lexicon import (
     WISHES,
     is_word,
 )  # fmt: skip
-from chimed.privacy.rules import words
+from chimed.privacy.name_gates import CUES, HEADS, TITLED
+from chimed.privacy.rules import matches
 from chimed.privacy.spans import Span, boundary
 
 _TITLES = (
@@ -40,7 +41,11 @@ _EXPLICIT = re.compile(
     r"联系人|户名|开户名|收[件货]人|监护人|责任护士|主刀(?:医[师生])?|术者|申请人|法定代理人|本人)"
     r"[ ]*(?P<is>是|为|[:])?[ ]*"
 )
+_EXPLICIT_START = re.compile(
+    "[姓我名本主经管报审检诊记送接住麻手医签联户开收监责术申法][ 名叫字人治管床告核查断录检诊院醉术师生系户件货护任刀者请定]"
+)
 _ROLE = re.compile(r"(?:(?<![一-鿿])医生|护士|患者|病人|患儿|家属|家长)[ ]*:[ ]*")
+_ROLE_START = re.compile("[医护患病家][生士者人儿属长][ ]*:")
 _ROLE_END = re.compile(r"[ \n，。(；]|$")
 _HEAD = re.compile(
     r"(?:患者家属|患者|病人|患儿|产妇|孕妇|死者|伤者|家属)[ ]?"
@@ -50,35 +55,15 @@ _KIN = re.compile(
     r"(?:家长|父亲|母亲|儿子|女儿|爱人|丈夫|妻子|老公|老婆)[ ]?(?=[一-鿿]{2,4}[，、 (]{0,2}(?:男|女|今年|[0-9]{1,3}[ ]?(?:周?岁|个月)))"
 )
 _SEX = re.compile(r"[，、, (]{0,2}(?:男|女|年龄|今年|[0-9]|电话|手机|身份证|住院号|病历号|联系)")
-_OPENING = re.compile(r"(?:^|(?<=[，。；\n\s]))(?=[一-鿿]{2,4}[，、,][ ]?[男女]性?[，、,][ ]?[0-9])")
+# The head of a case history without a cue (张某某，男，45岁), by what stands after the name: nothing else is so rare.
+_OPENING = re.compile(r"[，、,](?=[ ]?[男女]性?[，、,][ ]?[0-9])")
+_OPENED = re.compile(r"(?:^|(?<=[，。；\n\s]))[一-鿿]{2,4}(?=[，、,])")
 _FOREIGN = re.compile(r"[一-鿿]{1,8}(?:[·•][一-鿿]{1,8}){1,3}")
 _CHINESE = re.compile(r"[一-鿿]*")
 _ANONYMOUS = re.compile(r"[一-鿿]某[甲乙丙丁戊己庚辛壬癸子丑寅卯辰巳午未申酉戌亥]")
 
-
-_CUES, _HEADS, _TITLED = 1, 2, 4
-_CUE_ENDS = frozenset("名叫签字系收监士刀术请代:：本")
-_CUE_WORDS = words(
-    "姓名 我叫 名叫 名字 本人 签名 签字 联系人 户名 收件人 收货人 监护人 责任护士 主刀 术者 申请人 代理人 "
-    "医生: 医生： 医师: 医师： 护士: 护士： 者: 者： 病人: 病人： 患儿: 患儿： 家属: 家属： 家长: 家长： 主治 经治 管床 主管 接诊",
-    "姓 名", "姓\u3000名", "姓  名", "姓\u3000\u3000名",
-)  # fmt: skip
-_SEXES = frozenset("男女岁龄月年话机证号系")
-_HEAD_WORDS = re.compile(
-    r"[患死伤病产孕家父母儿女爱丈妻老，、,](?:(?<=[患死伤])[者儿]|(?<=病)人|(?<=[产孕])妇|(?<=家)[属长]|(?<=[父母])亲|(?<=[儿女])[子儿]|"
-    r"(?<=爱)人|(?<=丈)夫|(?<=妻)子|(?<=老)[公婆]|(?<=[，、,])\s?[男女]性?[，、,])"
-).search
-_TITLE_ENDS = frozenset("生师夫任授士长姐姨爷妈家")
-_TITLE_WORDS = words("医生 医师 大夫 主任 教授 护士 护师 院长 先生 女士 小姐 阿姨 大爷 大妈 老师 专家 药师")
-
-
-# Where names may be: a bit, characters of which one must be there, a look at the raw text.
-NAME_GATES: tuple[tuple[int, frozenset[str], Callable[[str], object]], ...] = (
-    (_CUES, _CUE_ENDS, _CUE_WORDS),
-    (_HEADS, _SEXES, _HEAD_WORDS),
-    (_TITLED, _TITLE_ENDS, _TITLE_WORDS),
-)
 _ANY = SURNAMES | UNLIKELY
+_NAMING = _ANY | frozenset("".join(COMPOUND))
 
 
 def _given(text: str) -> bool:
@@ -124,7 +109,7 @@ def _cued(text: str, match: re.Match[str]) -> str | None:
     foreign = _FOREIGN.match(text, match.end()) if match["is"] else None
     if foreign:
         return foreign[0]
-    name = _at(text, match.end(), SURNAMES | UNLIKELY if match["is"] else SURNAMES)
+    name = _at(text, match.end(), _ANY if match["is"] else SURNAMES)
     if name is None or match["is"] or match["own"]:
         return name
     ends = not _CHINESE.match(text, match.end() + len(name))[0]  # type: ignore[index]
@@ -133,11 +118,11 @@ def _cued(text: str, match: re.Match[str]) -> str | None:
 
 
 def _after_cues(text: str) -> Iterator[Span]:
-    for match in _EXPLICIT.finditer(text):
+    for match in matches(_EXPLICIT, _EXPLICIT_START, text):
         name = _cued(text, match)
         if name:
             yield Span(match.end(), match.end() + len(name), "NAME", 55)
-    for match in _ROLE.finditer(text):
+    for match in matches(_ROLE, _ROLE_START, text):
         name = _at(text, match.end(), SURNAMES)
         if name and _likely(name[1:]) and not _common(name) and _ROLE_END.match(text, match.end() + len(name)):
             yield Span(match.end(), match.end() + len(name), "NAME", 55)
@@ -150,16 +135,26 @@ def _heads_case(name: str, given: str, opened: bool) -> bool:
     return _likely(given) or not (opened or is_word(name[:2], COMMON_WORD) or is_word(given, COMMON_WORD))
 
 
+def _heads(text: str) -> Iterator[tuple[int, bool]]:
+    """Where a name may begin in the head of a case history, and whether the guard must be strict there."""
+    for match in _HEAD.finditer(text):
+        yield match.end(), False
+    for match in _OPENING.finditer(text):
+        before = (_OPENED.match(text, match.start() - size) for size in (2, 3, 4) if size <= match.start())
+        yield from ((name.start(), True) for name in before if name and name.end() == match.start())
+    for match in _KIN.finditer(text):
+        yield match.end(), True
+
+
 def _in_heads(text: str) -> Iterator[Span | None]:
-    for pattern in (_HEAD, _OPENING, _KIN):
-        for match in pattern.finditer(text):
-            run = text[match.end() : match.end() + 4]
-            for size in (2, 3, 4):
-                given = _split(run, size, SURNAMES | UNLIKELY)
-                if given and _SEX.match(text, match.end() + size):
-                    good = _heads_case(run[:size], given, pattern is not _HEAD)
-                    yield Span(match.end(), match.end() + size, "NAME", 55) if good else None
-                    break
+    for start, opened in _heads(text):
+        run = text[start : start + 4]
+        for size in (2, 3, 4):
+            given = _split(run, size, _ANY)
+            if given and _SEX.match(text, start + size):
+                good = _heads_case(run[:size], given, opened)
+                yield Span(start, start + size, "NAME", 55) if good else None
+                break
 
 
 def _compound_before(text: str, title: int) -> int | None:
@@ -208,6 +203,8 @@ def _alone_before(text: str, start: int, title: str) -> bool:
 def _before_titles(text: str) -> Iterator[Span | None]:
     for match in _TITLE.finditer(text):
         title = match.start()
+        if _NAMING.isdisjoint(text[max(0, title - 4) : title]):
+            continue
         start = _compound_before(text, title)
         candidates = [title - n for n in (3, 2, 1) if title >= n and text[title - n] in (SURNAMES if n < 3 else _ANY)]
         if start is None:
@@ -223,10 +220,10 @@ def _is_name(text: str, start: int, title: int, word: str) -> bool:
 
 
 def names(text: str, where: int = 7) -> tuple[list[Span], int]:
-    """Names in a folded text (in the places of NAME_GATES that are open), and how many candidates the guard refused."""
-    found: list[Span] = list(_after_cues(text)) if where & _CUES else []
+    """Names in a folded text (in the places of name_gates.py that are open), and how many candidates the guard refused."""
+    found: list[Span] = list(_after_cues(text)) if where & CUES else []
     refused = 0
-    for span in (*(_in_heads(text) if where & _HEADS else ()), *(_before_titles(text) if where & _TITLED else ())):
+    for span in (*(_in_heads(text) if where & HEADS else ()), *(_before_titles(text) if where & TITLED else ())):
         if span is None:
             refused += 1
         else:

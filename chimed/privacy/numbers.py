@@ -5,7 +5,23 @@ from __future__ import annotations
 import re
 
 from chimed.privacy import validators
-from chimed.privacy.rules import DASH, DIGIT, DIGITS, IS, STRONG_IS, YEAR, Group, L, Match, R, S, rule, value, words
+from chimed.privacy.clues import Digits, pairs
+from chimed.privacy.rules import (
+    DASH,
+    DIGIT,
+    DIGITS,
+    IS,
+    STRONG_IS,
+    YEAR,
+    Group,
+    L,
+    Match,
+    R,
+    S,
+    rule,
+    value,
+    words,
+)  # fmt: skip
 
 
 def _telephone(match: Match) -> bool:
@@ -76,6 +92,7 @@ IDENTITY = (
         100,
         rf"{L}[1-9][0-9]{{5}}(?P<g>[ -]?){YEAR}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])(?P=g)[0-9]{{3}}[0-9Xx]{R}",
         lambda m: validators.id_card(m[0]),
+        start=r"[1-9](?<![0-9A-Za-z].)[0-9]{5}",
     ),
 )
 PERMITS = (
@@ -97,6 +114,7 @@ RECORDS = (
         "MRN",
         95,
         rf"{L}(?:ID号|MRN|(?i:patient id|medical record (?:number|no\.?)|case no\.?)){IS}(?P<v>[A-Za-z]{{0,3}}[0-9]{{4,18}}){R}",
+        start="[IMPCmpc](?:D号|[RAEae])",
     ),
 )
 PHONES_BY_CUE = (
@@ -106,6 +124,7 @@ PHONES_BY_CUE = (
         rf"{_PHONE_CUE}{_PHONE_WITH}{IS}(?P<v>\+?[0-9(](?:[0-9() ]|{DASH}){{5,18}}[0-9]{_EXTENSION})(?![0-9A-Za-z])"
         rf"(?:{S}[、/或，,]{S}(?P<w>{_LOCAL})(?![0-9A-Za-z.]))?",
         _telephone,
+        start="[电手联热致拨传座固提总值TtPpMmCcFfHh][话机系线电打真提班EeHhOoAa]",
     ),
 )
 PHONES = (
@@ -115,18 +134,35 @@ PHONES = (
         rf"(?<![0-9A-Za-z])(?<![0-9A-Za-z][.\-])(?:(?:\+|00)86{DASH}?|86-|\(\+?86\){S})?"
         rf"1[3-9][0-9](?:{DASH}?[0-9]{{4}}){{2}}(?![0-9A-Za-z]|\.[0-9]|-[0-9])",
         _bare_mobile,
+        start="[018+(](?<![0-9A-Za-z].)",
     ),
-    rule("MOBILE", 70, rf"{L}1[3-9][0-9]{{2}}(?P<g>[ -])[0-9]{{4}}(?P=g)[0-9]{{3}}{R}"),
-    rule("MOBILE", 70, rf"{L}1[3-9][0-9][*xX]{{4}}[0-9]{{4}}{R}"),
+    rule(
+        "MOBILE",
+        70,
+        rf"{L}1[3-9][0-9]{{2}}(?P<g>[ -])[0-9]{{4}}(?P=g)[0-9]{{3}}{R}",
+        start="1(?<![0-9A-Za-z].)[3-9][0-9]{2}[ -]",
+    ),
     rule(
         "PHONE",
         70,
         rf"(?<![0-9A-Za-z.\-])(?:(?:\+|00)86{DASH}?)?(?:\(?{_AREA}\){S}|{_AREA}{S}{DASH}{S})"
         rf"{_LOCAL}{_EXTENSION}(?![0-9A-Za-z]|\.[0-9])",
+        start="[0(+][0-9]",
     ),
-    rule("PHONE", 70, rf"{L}(?:\+86|0086|86-){DASH}?[1-9][0-9]{{1,2}}{DASH}{_LOCAL}{_EXTENSION}{R}"),
-    rule("PHONE", 58, rf"(?<![0-9A-Za-z.\-:]){_AREA}[2-9][0-9]{{6,7}}(?![0-9A-Za-z\-]|\.[0-9])"),
+    rule(
+        "PHONE",
+        70,
+        rf"{L}(?:\+86|0086|86-){DASH}?[1-9][0-9]{{1,2}}{DASH}{_LOCAL}{_EXTENSION}{R}",
+        start="[+08][086]",
+    ),
+    rule(
+        "PHONE",
+        58,
+        rf"(?<![0-9A-Za-z.\-:]){_AREA}[2-9][0-9]{{6,7}}(?![0-9A-Za-z\-]|\.[0-9])",
+        start="0[0-9]{9}",
+    ),
 )
+STARRED_PHONES = (rule("MOBILE", 70, rf"{L}1[3-9][0-9][*xX]{{4}}[0-9]{{4}}{R}", start="1[3-9][0-9][*xX]{4}"),)
 CARDS_BY_CUE = (
     rule("BANK_CARD", 66, rf"{_BANK_CUE}{IS}(?P<v>[0-9]{{4}}(?:[ -]?[0-9]){{8,18}})(?![0-9A-Za-z])", _bank),
 )
@@ -137,14 +173,27 @@ CARDS = (
         rf"(?<![0-9A-Za-z.\-])(?:62|4[0-9]|5[1-5]|35|37|9[0-9])[0-9]{{2}}"
         rf"(?:[0-9]{{9,15}}|(?P<g>[ -])[0-9]{{4}}(?P=g)[0-9]{{4}}(?P=g)[0-9]{{1,4}}(?:(?P=g)[0-9]{{1,3}})?){R}",
         lambda m: validators.luhn(m[0]),
+        start=r"[34569](?<![0-9A-Za-z.\-].)[0-9]{3}",
     ),
 )
 BUSINESS_LINES = (rule("PHONE", 60, rf"{L}[48]00{DASH}?[0-9]{{3,4}}{DASH}?[0-9]{{3,4}}{R}"),)
 
+_PERMIT_CLUE = pairs("身份 证件 会保 驶证 驾照 官证 残疾 业证 格证 护照 行证 胞证 乡证")
+_PHONE_CLUE = pairs("电话 手机 系方 系号 热线 致电 拨打 传真 座机 固话 手提 总机 值班 te ph mo ce fa ho")
+
 GROUPS = (
-    Group(DIGIT, DIGITS, _SEVEN, IDENTITY + PHONES + CARDS),
-    Group(DIGIT, frozenset("证份会照"), _FOUR, PERMITS),
-    Group(DIGIT, frozenset("号码:：=＝DdNnＩR历案卡"), re.compile(r"[0-9０-９]{3}").search, RECORDS),
+    Group(DIGIT, DIGITS, _SEVEN, IDENTITY, (Digits(17),)),
+    Group(DIGIT, DIGITS, _SEVEN, PHONES, (Digits(10),)),
+    Group(DIGIT, DIGITS, _SEVEN, STARRED_PHONES, (Digits(7), pairs("", ("*x", "*x")))),
+    Group(DIGIT, DIGITS, _SEVEN, CARDS, (Digits(13),)),
+    Group(DIGIT, frozenset("证份会照"), _FOUR, PERMITS, (Digits(6), _PERMIT_CLUE)),
+    Group(
+        DIGIT,
+        frozenset("号码:：=＝DdNnＩR历案卡"),
+        re.compile(r"[0-9０-９]{3}").search,
+        RECORDS,
+        (Digits(4, coded=True),),
+    ),
     Group(
         DIGIT,
         frozenset("话机式码线电打真室提LlEeAaＬｌＥｅ"),
@@ -153,7 +202,14 @@ GROUPS = (
             "FAX otline Ｔｅｌ ＴＥＬ ｔｅｌ"
         ),
         PHONES_BY_CUE,
+        (_PHONE_CLUE,),
     ),
-    Group(DIGIT, frozenset("卡号户"), words("行卡 蓄卡 记卡 用卡 资卡 账号 帐号 账户 帐户 卡号"), CARDS_BY_CUE),
+    Group(
+        DIGIT,
+        frozenset("卡号户"),
+        words("行卡 蓄卡 记卡 用卡 资卡 账号 帐号 账户 帐户 卡号"),
+        CARDS_BY_CUE,
+        (Digits(12), pairs("行卡 蓄卡 记卡 用卡 资卡 账号 帐号 账户 帐户 卡号")),
+    ),
 )
 STRICT_GROUPS = (Group(DIGIT, frozenset("48４８"), _FOUR, BUSINESS_LINES),)

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Iterator
+
+from chimed.privacy.clues import pairs
+from chimed.privacy.rules import matches
 
 _ROAD = re.compile(
     r"(?:路|街|大道|巷|弄|胡同|小区|花园|家园|新村|公寓|[一-鿿]苑)[ ]?(?:[东南西北中]段[ ]?)?[0-9]{1,5}[ ]?(?:号院?楼?|弄|栋|幢|座|#)"
 )
+# The same from its second character, from where it is found fast.
+_ROAD_END = re.compile(r"[路街道巷弄同区园村寓苑][ ]?(?:[东南西北中]段[ ]?)?[0-9]{1,5}[ ]?[号弄栋幢座#]")
 # Ends of words in which 路 is no road: 通路, 电路, 思路 …
 _NO_ROAD = frozenset("通电线思回管气尿血脉退铁套径网一两二三几条")
 # The character before an address: what follows it is the place.
@@ -25,6 +31,9 @@ _CUE = re.compile(
     r"[ ]*(?P<is>是|为|:)?[ ]*"
     rf"(?P<v>{_SEGMENT}(?:{_SEGMENT}|[，]?附?[0-9]{{1,4}}号?)*(?:[一-鿿]{{2,4}}(?=[，。；;、\s）)]|$))?)"
 )
+_CUE_START = re.compile(
+    "[家现住居收通地户籍](?:(?<=[家现居收通地户籍])[庭住居件货讯址口籍贯]|(?<=住)(?:[址在]|(?<=[，。、 ]住)))"
+)
 _REGION = re.compile(r"[省市区县旗镇乡村州]")
 _KIND_ONLY = re.compile(
     r"(?:.*[地疫小社山城农牧郊灾库辖矿特景院校病湿寒热]区|.*[城都超门]市|.{0,2}[农乡新山渔]村|.*城镇|.*[^一-鿿].*路|.*[一二三四五六七八九十两几0-9]楼|.*(?:这|那|同一|某)(?:个|栋)?[一-鿿]*)"
@@ -40,7 +49,7 @@ def _start(text: str, road: int) -> int:
 
 
 def _by_number(text: str) -> Iterator[tuple[int, int]]:
-    for match in _ROAD.finditer(text):
+    for match in _ROAD.finditer(text) if _ROAD_END.search(text) else ():
         road = match.start() + (match[0][1:2] == "苑")
         start = _start(text, road)
         if road - start < 2 or (match[0][0] == "路" and road - start < 5 and text[road - 1] in _NO_ROAD):
@@ -52,7 +61,7 @@ def _by_number(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _by_cue(text: str) -> Iterator[tuple[int, int]]:
-    for match in _CUE.finditer(text):
+    for match in matches(_CUE, _CUE_START, text):
         value = match["v"]
         first = re.match(_SEGMENT, value)
         if first and _KIND_ONLY.fullmatch(first[0]):
@@ -63,7 +72,17 @@ def _by_cue(text: str) -> Iterator[tuple[int, int]]:
             yield match.span("v")
 
 
-def addresses(text: str) -> Iterator[tuple[int, int]]:
+BY_NUMBER, BY_CUE = 1, 2
+PLACE_CLUES = (
+    (BY_NUMBER, pairs("", ("路街道巷弄同区园村寓苑", string.digits + " 东南西北中"))),
+    (BY_CUE, pairs("住址 现住 现居 家住 住在 居住 地址 籍贯 户口 户籍", ("，。、 ", "住"))),
+)
+"""How an address is found: a bit, and what the text holds then."""
+
+
+def addresses(text: str, where: int = BY_NUMBER | BY_CUE) -> Iterator[tuple[int, int]]:
     """Spans of postal addresses in a folded text; places that text says an institution lies at (位于) are left."""
-    yield from _by_number(text)
-    yield from _by_cue(text)
+    if where & BY_NUMBER:
+        yield from _by_number(text)
+    if where & BY_CUE:
+        yield from _by_cue(text)

@@ -3,6 +3,10 @@ r"""What a rule is, and the fragments that rules are made of.
 All patterns run on the folded text (chimed.privacy.spans) and look around themselves in ASCII. `\b`, `\w` and `\d` are
 never used: the first two count Chinese characters as word characters, the third takes digits of other scripts.
 A rule replaces its groups `v` (and `w`), or its whole match where it has none.
+
+The re module skips to a class of first characters at full speed and tries everything else at every place. So a rule
+that begins otherwise (with a look-around, a choice of classes) names a `start`: a quick pattern that begins with a class
+and holds wherever the rule does. It only saves time; a test compares the rules with and without.
 """
 
 from __future__ import annotations
@@ -11,6 +15,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from chimed.privacy.clues import Clue
 from chimed.privacy.spans import Span
 
 Match = re.Match[str]
@@ -46,10 +51,11 @@ class Rule:
     pattern: re.Pattern[str]
     accept: Callable[[Match], bool] | None
     groups: tuple[str | int, ...]
+    start: re.Pattern[str] | None = None
 
     def spans(self, folded: str) -> Iterator[Span]:
         """What the rule finds in a folded text."""
-        for match in self.pattern.finditer(folded):
+        for match in matches(self.pattern, self.start, folded):
             if self.accept is None or self.accept(match):
                 for group in self.groups:
                     start, end = match.span(group)
@@ -57,21 +63,44 @@ class Rule:
                         yield Span(start, end, self.type, self.priority)
 
 
+def matches(pattern: re.Pattern[str], start: re.Pattern[str] | None, folded: str) -> Iterator[Match]:
+    """What `finditer` gives, tried only where `start` holds; a match is never empty."""
+    if start is None:
+        yield from pattern.finditer(folded)
+        return
+    at = 0
+    while candidate := start.search(folded, at):
+        match = pattern.match(folded, candidate.start())
+        at = match.end() if match else candidate.start() + 1
+        if match:
+            yield match
+
+
 @dataclass(frozen=True)
 class Group:
-    """Rules with one gate: kinds of characters that must be there, one of some characters, a look at the raw text."""
+    """Rules with one gate: kinds of characters that must be there, one of some characters, a look at the raw text.
+
+    `clues` are more that a text must hold: without them the rules could be tried, but none of them would match.
+    """
 
     kinds: int
     characters: frozenset[str]
     gate: Callable[[str], object]
     rules: tuple[Rule, ...]
+    clues: tuple[Clue, ...] = ()
 
 
-def rule(type: str, priority: int, pattern: str, accept: Callable[[Match], bool] | None = None) -> Rule:
+def rule(
+    type: str,
+    priority: int,
+    pattern: str,
+    accept: Callable[[Match], bool] | None = None,
+    start: str | None = None,
+) -> Rule:
     """A rule from the text of its pattern."""
     compiled = re.compile(pattern)
     groups = tuple(name for name in ("v", "w") if name in compiled.groupindex)
-    return Rule(type, priority, compiled, accept, groups or (0,))
+    return Rule(type, priority, compiled, accept, groups or (0,), re.compile(start) if start else None)
 
 
 def value(match: Match) -> str:
