@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 CHIMED = """
-    errors console packaged records parquet anyfile source readers sources clean quality privacy evalsets guard dedup
+    errors console packaged compiled records parquet anyfile source readers sources clean quality privacy evalsets guard dedup
     formatter ledger recipe staging engine release schemas look trace validation statistics export configs licences
     croissant diff card report complete build hub pins download fetch cli demo
 """.split()

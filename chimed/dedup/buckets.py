@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import int64, types, uint8, uint64
 
-from chimed.dedup.compiled import kernel, read, write
+from chimed.compiled import kernel, read, write
 from chimed.dedup.twice import note, noted_twice
 
 _SLOTS = 16

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import int64, types, uint32, uint64
 
-from chimed.dedup.compiled import kernel, read
+from chimed.compiled import kernel, read
 
 EDIT_LIMIT = 1 << 18
 """Beyond this many differing code points in a row the edit test is not made (hours of work); Jaccard decides alone."""

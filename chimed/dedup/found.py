@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import float64, int64, types
 
-from chimed.dedup.compiled import kernel, read, write
+from chimed.compiled import kernel, read, write
 
 KEPT, EXACT, NEAR = range(3)
 REASONS = ("", "exact_duplicate", "near_duplicate")

@@ -13,8 +13,8 @@ from __future__ import annotations
 import numpy as np
 from numba import types
 
+from chimed.compiled import kernel, read, write
 from chimed.dedup.characters import COMPARE, DIGIT, NUMERAL, OTHER, ROMAN, SIGN, SPACE, UNIT, VALUE, WORD
-from chimed.dedup.compiled import kernel, read, write
 from chimed.dedup.normalise import tables
 
 VERSION = 1

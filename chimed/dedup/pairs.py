@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numba import float64, int64, types, uint8, uint32, uint64
 
-from chimed.dedup.compiled import kernel, read, write
+from chimed.compiled import kernel, read, write
 from chimed.dedup.edit import edit_within, slot_of
 from chimed.dedup.sets import bits_for, distinct, place
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from numba import int64, types, uint8, uint32, uint64
 
-from chimed.dedup.compiled import kernel, read, write
+from chimed.compiled import kernel, read, write
 from chimed.dedup.edit import slot_of
 from chimed.dedup.normalise import tables
 from chimed.dedup.signing import PAD, buffers, decode, shingles_of

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from numba import int64, types, uint8, uint32, uint64
 
-from chimed.dedup.compiled import kernel, read, write
+from chimed.compiled import kernel, read, write
 from chimed.dedup.normalise import STARTS, tables
 from chimed.dedup.numbers import sequence_of_marks
 from chimed.dedup.utf8 import character, longest

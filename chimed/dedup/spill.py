@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import types, uint8, uint32, uint64
 
-from chimed.dedup.compiled import kernel, read, write
+from chimed.compiled import kernel, read, write
 
 _BLOCK = 4 * 2**20
 _FAR = 64

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from numba import uint8, uint64
 
-from chimed.dedup.compiled import kernel
+from chimed.compiled import kernel
 
 
 @kernel(inline=True)

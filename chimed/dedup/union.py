@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import int64, types
 
-from chimed.dedup.compiled import kernel, read, write
+from chimed.compiled import kernel, read, write
 
 
 @kernel(inline=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from numba import uint32, uint64
 
-from chimed.dedup.compiled import kernel
+from chimed.compiled import kernel
 
 
 @kernel(inline=True)

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import float64, int64, types, uint8, uint64
 
+from chimed.compiled import kernel, read, write
 from chimed.dedup.buckets import buckets
-from chimed.dedup.compiled import kernel, read, write
 from chimed.dedup.pairs import SETS, TABLES, agreeing, similarity, tables_for
 from chimed.dedup.sets import Sets
 from chimed.dedup.union import find, join_two, roots

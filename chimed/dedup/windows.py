@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import int64, types, uint8, uint64
 
-from chimed.dedup.compiled import kernel, read, write
+from chimed.compiled import kernel, read, write
 from chimed.dedup.twice import note, noted_twice
 from chimed.dedup.utf8 import character, longest
 

@@ -1,27 +1,19 @@
 """The inner loop of the search for clues, compiled: one pass over a text, whatever the number of rules."""
 
-# mypy: allow-untyped-defs, allow-untyped-calls
-
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+from numba import uint8, uint16, uint64
+
+from chimed.compiled import kernel, read
 
 DIGIT, JOINS_DIGITS, JOINS_CODE = 1, 2, 4
 MOST = 31
 """Digits are counted up to here."""
 
 
-def _compiled(function):
-    """Compiled once for all runs, or once a run where there is no folder to keep it in."""
-    try:
-        return njit(cache=True)(function)
-    except RuntimeError:
-        return njit(function)
-
-
-@_compiled
-def gather(codes, characters, symbols, pairs, kinds, joined, coded):
+@kernel(uint64(read(uint16), read(uint64), read(uint16), read(uint64, 2), read(uint8), read(uint64), read(uint64)))
+def gather(codes, characters, symbols, pairs, kinds, joined, coded):  # type: ignore[no-untyped-def]
     """The bits of all clues in a text: of its characters, its pairs of neighbours, and its longest runs of digits."""
     bits = np.uint64(0)
     before = digits = code_digits = most = most_coded = 0
