@@ -14,6 +14,7 @@ import orjson
 from chimed.readers import files as on_disk
 from chimed.readers.files import MAX_RAW, MAX_ROW, FileReader
 from chimed.readers.json_array import Elements, Piece, fault_of_bytes, parses
+from chimed.readers.json_resume import seams
 from chimed.readers.json_window import LOOK, Window
 from chimed.source import BadRow, Row
 
@@ -78,7 +79,7 @@ class JsonRows(FileReader):
         with closing(Window(path)) as window:
             at = window.skip(0)
             if shape == "array":
-                yield from Elements(window, at)
+                yield from Elements(window, at if window.data[at : at + 1] == b"[" else at - 1)
             elif self.nested and not self._is_row(window, at):
                 yield from _members(window, at)
             else:
@@ -109,7 +110,7 @@ def shape_of(path: Path, nested: bool = False) -> Shape:
     """
     first = first_byte(path)
     if first == b"[":
-        return "array"
+        return "lines" if _by_lines(path) else "array"
     if first != b"{":
         return "lines"
     with closing(Window(path)) as window:
@@ -117,8 +118,9 @@ def shape_of(path: Path, nested: bool = False) -> Shape:
         at, end = window.end_of_value(at)
         if end is not None:
             sound = parses(window.data[at:end])
-            if window.skip(end) < len(window.data):
-                return "lines"
+            follows = window.skip(end)
+            if follows < len(window.data):
+                return "array" if window.data[follows] == 0x2C else "lines"  # its `[` is missing
             if sound:
                 return "object"
         return "object" if (nested or window.ended) and not _has_object(path) else "lines"
@@ -130,6 +132,24 @@ def _has_object(path: Path) -> bool:
         return any(_is_object(line) for line in opened.read(LOOK).split(b"\n")[:SAMPLE])
 
 
+def _by_lines(path: Path) -> bool:
+    """Whether a file that begins with `[` holds a row a line: no comma stands between whole rows, as it would in JSON."""
+    with on_disk.open_text(path) as opened:
+        lines = [line.strip() for line in opened.read(LOOK).split(b"\n")[: SAMPLE + 1] if line.strip()]
+    rows = sum(map(_is_row, lines))
+    listed = all(line[:1] == b"[" and line[-1:] != b"," for line in lines)
+    return len(lines) > 1 and (2 * rows > len(lines) or (rows > 0 and listed))
+
+
+def _is_row(line: bytes) -> bool:
+    """Whether a line is an object, or a list of anything else."""
+    try:
+        value = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return False
+    return isinstance(value, dict) or (isinstance(value, list) and not any(isinstance(item, dict) for item in value))
+
+
 def _is_object(line: bytes) -> bool:
     try:
         return isinstance(orjson.loads(line), dict)
@@ -138,7 +158,7 @@ def _is_object(line: bytes) -> bool:
 
 
 def _of_lines(path: Path) -> Iterator[Piece]:
-    loads, broken, number = orjson.loads, orjson.JSONDecodeError, 0
+    loads, broken, number, sound = orjson.loads, orjson.JSONDecodeError, 0, b""
     for offset, data, cut in on_disk.blocks(path):
         if cut:
             number += 1
@@ -151,10 +171,23 @@ def _of_lines(path: Path) -> Iterator[Piece]:
             except broken as error:
                 if line.strip():
                     start = offset + sum(map(len, lines[:at])) + at
-                    yield fault_of_bytes(line.rstrip(b"\r"), start, number + at + 1, error)
+                    yield from _of_line(line.rstrip(b"\r"), sound, start, number + at + 1, error)
             else:
                 yield line, value, "", ""
+                sound = line
         number += len(lines) - 1
+
+
+def _of_line(line: bytes, sound: bytes, offset: int, number: int, error: Exception) -> Iterator[Piece]:
+    """A line that does not parse: one broken row, or several without a line end between them."""
+    at = 0
+    for end in [*seams(line, sound), len(line)]:
+        raw = line[at:end].rstrip()
+        try:
+            yield raw, orjson.loads(raw), "", ""
+        except orjson.JSONDecodeError as own:
+            yield fault_of_bytes(raw, offset + at, number, own if at else error)
+        at = end
 
 
 def _whole(window: Window, at: int) -> Piece:
