@@ -18,7 +18,7 @@ from chimed.readers.json_resume import Look, resume, within
 from chimed.readers.json_window import FIRST_KEY, KEY, LOOK, SPACE, WS, Window
 
 _MEMBER = WS + KEY + WS + rb":" + WS
-_AFTER = re.compile(WS + rb"(?:,(?=" + _MEMBER + rb"[\[{])|\}(?=" + WS + rb"\Z))")
+_AFTER = re.compile(WS + rb"(?:,(?=" + _MEMBER + rb"|[^\[\]{}]{1,400}\[" + WS + rb"[\[{])|\}(?=" + WS + rb"\Z))")
 _NEXT_MEMBER = re.compile(rb"\](?=" + WS + rb"," + _MEMBER + rb"\[)")
 _NAMED = re.compile(_MEMBER + rb"\[")
 _SCALAR_END = re.compile(rb"[,\]]")
