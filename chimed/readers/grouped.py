@@ -1,14 +1,17 @@
 """Rows joined by a key over a whole file, out of core: millions of triples become one row for each head.
 
-DuckDB sorts them on disk by (first place of their key, own place), so memory does not grow with the file.
+Rows are spread over small files by their key; each file is grouped by itself, and the groups are merged by the place
+where their key was first seen. Memory holds one batch, or one of those files, whatever the size of the input.
 """
 
 from __future__ import annotations
 
+import heapq
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,17 @@ import orjson
 from chimed.source import BadRow, Reader, Row, Skip
 
 BATCH = 50_000
-MEMORY = "256MB"
+SPREAD = 8 * 2**20
+"""Bytes of input to one of the small files."""
+
+MAX_FILES = 256
+
+
+Keyed = tuple[int, str, Any]
+"""A row on its way: its place in the file, what it is joined by, its value."""
+
+Group = tuple[int, str, list[Any]]
+"""The place of the first row of a key, the key, and the values of all its rows in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,47 +86,70 @@ class Grouped:
             return None
 
     def _read(self, folder: Path, file: str, place: Path) -> Iterator[Row | BadRow]:
-        import duckdb
-        import pyarrow as pa
-
-        database = duckdb.connect(str(place / "rows.duckdb"))
-        try:
-            database.execute(f"SET memory_limit='{MEMORY}'; SET threads=1; SET temp_directory='{place / 'spill'}'")
-            database.execute("CREATE TABLE rows (key VARCHAR, position BIGINT, value BLOB)")
-            batch: list[tuple[str, int, bytes]] = []
-            for row in self.reader.read(folder, [file]):
-                if isinstance(row, BadRow):
-                    yield row
-                    continue
-                try:
-                    batch.append((self.key(row.value), row.position, orjson.dumps(row.value)))
-                except Skip as skip:
-                    yield BadRow(file, row.position, skip.reason, skip.detail, orjson.dumps(row.value))
-                if len(batch) == BATCH:
-                    _insert(database, pa, batch)
-                    batch = []
-            _insert(database, pa, batch)
-            yield from _groups(database, file)
-        finally:
-            database.close()
+        spread = _Spread(place, 1 + min(MAX_FILES - 1, (folder / file).stat().st_size // SPREAD))
+        key_of, held = self.key, 0
+        batch: list[Keyed] = []
+        for row in self.reader.read(folder, [file]):
+            if isinstance(row, BadRow):
+                yield row
+                continue
+            try:
+                batch.append((row.position, key_of(row.value), row.value))
+            except Skip as skip:
+                yield BadRow(file, row.position, skip.reason, skip.detail, orjson.dumps(row.value))
+            if len(batch) == BATCH:
+                spread.add(batch)
+                held += len(batch)
+                batch = []
+        if held:
+            spread.add(batch)
+        for first, key, values in spread.groups() if held else _grouped(batch):
+            yield Row(file, first, values, rows=len(values), key=key)
 
 
-def _insert(database: Any, pa: Any, batch: list[tuple[str, int, bytes]]) -> None:
-    if batch:
-        keys, positions, values = zip(*batch, strict=True)
-        arrays = [pa.array(keys, pa.string()), pa.array(positions, pa.int64()), pa.array(values, pa.binary())]
-        database.register("batch", pa.table(arrays, names=["key", "position", "value"]))
-        database.execute("INSERT INTO rows SELECT * FROM batch")
-        database.unregister("batch")
+@dataclass(frozen=True, slots=True)
+class _Spread:
+    """Rows in small files: all rows of one key in the same file, in their order."""
+
+    place: Path
+    size: int
+
+    def add(self, rows: Sequence[Keyed]) -> None:
+        """Append rows, each file its own as one line of JSON."""
+        shares: list[list[Keyed]] = [[] for _ in range(self.size)]
+        for row in rows:
+            shares[hash(row[1]) % self.size].append(row)
+        for number, share in enumerate(shares):
+            if share:
+                with open(self.place / f"rows-{number}", "ab") as file:
+                    file.write(orjson.dumps(share) + b"\n")
+
+    def groups(self) -> Iterator[Group]:
+        """All groups by the place of their first row."""
+        parts = [self._sorted(number) for number in range(self.size)]
+        with ExitStack() as stack:
+            opened = [stack.enter_context(open(part, "rb")) for part in parts if part]
+            yield from heapq.merge(*(map(orjson.loads, lines) for lines in opened), key=itemgetter(0))
+
+    def _sorted(self, number: int) -> Path | None:
+        """The groups of one file, one a line."""
+        rows, groups = self.place / f"rows-{number}", self.place / f"groups-{number}"
+        if not rows.exists():
+            return None
+        with open(rows, "rb") as lines, open(groups, "wb") as out:
+            found = _grouped(row for line in lines for row in orjson.loads(line))
+            out.writelines(orjson.dumps(group) + b"\n" for group in found)
+        rows.unlink()
+        return groups
 
 
-def _groups(database: Any, file: str) -> Iterator[Row]:
-    rows = database.execute(
-        "SELECT heads.first, rows.key, rows.value FROM rows "
-        "JOIN (SELECT key, min(position) AS first FROM rows GROUP BY key) heads USING (key) "
-        "ORDER BY heads.first, rows.position"
-    )
-    flat = (row for batch in iter(lambda: rows.fetchmany(BATCH), []) for row in batch)
-    for (first, key), group in groupby(flat, key=lambda row: (row[0], row[1])):
-        values = [orjson.loads(value) for _, _, value in group]
-        yield Row(file, first, values, rows=len(values), key=key)
+def _grouped(rows: Iterable[Keyed]) -> list[Group]:
+    """Groups in the order in which their keys are first seen."""
+    groups: dict[str, Group] = {}
+    for position, key, value in rows:
+        group = groups.get(key)
+        if group is None:
+            groups[key] = (position, key, [value])
+        else:
+            group[2].append(value)
+    return list(groups.values())
