@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import heapq
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +23,6 @@ SPREAD = 8 * 2**20
 """Bytes of input to one of the small files."""
 
 MAX_FILES = 256
-
-
-Keyed = tuple[int, str, Any]
-"""A row on its way: its place in the file, what it is joined by, its value."""
-
-Group = tuple[int, str, list[Any]]
-"""The place of the first row of a key, the key, and the values of all its rows in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,69 +79,71 @@ class Grouped:
 
     def _read(self, folder: Path, file: str, place: Path) -> Iterator[Row | BadRow]:
         spread = _Spread(place, 1 + min(MAX_FILES - 1, (folder / file).stat().st_size // SPREAD))
-        key_of, held = self.key, 0
-        batch: list[Keyed] = []
+        key_of, dumps = self.key, orjson.dumps
         for row in self.reader.read(folder, [file]):
             if isinstance(row, BadRow):
                 yield row
                 continue
             try:
-                batch.append((row.position, key_of(row.value), row.value))
+                key = key_of(row[2])
             except Skip as skip:
-                yield BadRow(file, row.position, skip.reason, skip.detail, orjson.dumps(row.value))
-            if len(batch) == BATCH:
-                spread.add(batch)
-                held += len(batch)
-                batch = []
-        if held:
-            spread.add(batch)
-        for first, key, values in spread.groups() if held else _grouped(batch):
-            yield Row(file, first, values, rows=len(values), key=key)
+                yield BadRow(file, row.position, skip.reason, skip.detail, dumps(row.value))
+            else:
+                spread.add(key, b"%d\t%s\t%s\n" % (row[1], dumps(key), dumps(row[2])))
+        for group in spread.groups():
+            first, name, values = group.split(b"\t")
+            listed = orjson.loads(values)
+            yield Row(file, int(first), listed, rows=len(listed), key=orjson.loads(name))
 
 
-@dataclass(frozen=True, slots=True)
 class _Spread:
-    """Rows in small files: all rows of one key in the same file, in their order."""
+    """Rows as lines `place⇥key⇥value` in small files: all rows of one key in the same file, in their order."""
 
-    place: Path
-    size: int
+    def __init__(self, place: Path, size: int) -> None:
+        self._paths = [place / f"rows-{number}" for number in range(size)]
+        self._held: list[list[bytes]] = [[] for _ in range(size)]
+        self._count = 0
 
-    def add(self, rows: Sequence[Keyed]) -> None:
-        """Append rows, each file its own as one line of JSON."""
-        shares: list[list[Keyed]] = [[] for _ in range(self.size)]
-        for row in rows:
-            shares[hash(row[1]) % self.size].append(row)
-        for number, share in enumerate(shares):
-            if share:
-                with open(self.place / f"rows-{number}", "ab") as file:
-                    file.write(orjson.dumps(share) + b"\n")
+    def add(self, key: str, line: bytes) -> None:
+        """Take one row; rows are held until there are enough to write."""
+        self._held[hash(key) % len(self._held)].append(line)
+        self._count += 1
+        if self._count % BATCH == 0:
+            self._write()
 
-    def groups(self) -> Iterator[Group]:
-        """All groups by the place of their first row."""
-        parts = [self._sorted(number) for number in range(self.size)]
+    def _write(self) -> None:
+        for path, held in zip(self._paths, self._held, strict=True):
+            if held:
+                with open(path, "ab") as file:
+                    file.writelines(held)
+                held.clear()
+
+    def groups(self) -> Iterator[bytes]:
+        """All groups by the place of their first row, as lines `place⇥key⇥values`."""
+        self._write()
         with ExitStack() as stack:
-            opened = [stack.enter_context(open(part, "rb")) for part in parts if part]
-            yield from heapq.merge(*(map(orjson.loads, lines) for lines in opened), key=itemgetter(0))
-
-    def _sorted(self, number: int) -> Path | None:
-        """The groups of one file, one a line."""
-        rows, groups = self.place / f"rows-{number}", self.place / f"groups-{number}"
-        if not rows.exists():
-            return None
-        with open(rows, "rb") as lines, open(groups, "wb") as out:
-            found = _grouped(row for line in lines for row in orjson.loads(line))
-            out.writelines(orjson.dumps(group) + b"\n" for group in found)
-        rows.unlink()
-        return groups
+            opened = [stack.enter_context(open(_sorted(path), "rb")) for path in self._paths if path.exists()]
+            yield from heapq.merge(*opened, key=_place)
 
 
-def _grouped(rows: Iterable[Keyed]) -> list[Group]:
-    """Groups in the order in which their keys are first seen."""
-    groups: dict[str, Group] = {}
-    for position, key, value in rows:
-        group = groups.get(key)
-        if group is None:
-            groups[key] = (position, key, [value])
-        else:
-            group[2].append(value)
-    return list(groups.values())
+def _place(line: bytes) -> int:
+    return int(line[: line.index(b"\t")])
+
+
+def _sorted(path: Path) -> Path:
+    """The groups of one small file, one a line, in the order in which their keys are first seen."""
+    groups: dict[bytes, list[bytes]] = {}
+    firsts: list[bytes] = []
+    with open(path, "rb") as lines:
+        for line in lines:
+            first, key, value = line.split(b"\t")
+            values = groups.get(key)
+            if values is None:
+                groups[key] = [value[:-1]]
+                firsts.append(first)
+            else:
+                values.append(value[:-1])
+    with open(path, "wb") as out:
+        for first, (key, values) in zip(firsts, groups.items(), strict=True):
+            out.write(b"%s\t%s\t[%s]\n" % (first, key, b",".join(values)))
+    return path
