@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, ClassVar, NamedTuple
 
+from chimed.readers.telling import was_read
+
 MAX_ROW = 64 * 2**20
 """Bytes of the longest row that is taken; a longer one is lost as `wrong_shape`."""
 
@@ -163,6 +165,7 @@ def blocks(path: Path) -> Iterator[Block]:
     with open_text(path) as opened:
         offset, rest = opened.tell(), b""
         while data := opened.read(BLOCK):
+            was_read(path, opened.tell())
             end = data.rfind(b"\n") + 1
             if not end and len(rest) + len(data) > MAX_ROW:
                 yield Block(offset, rest[:MAX_RAW], cut=True)

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from chimed.readers.files import MAX_ROW, open_text
+from chimed.readers.telling import was_read
 
 BLOCK = 4 * 2**20
 LOOK = 2**20
@@ -31,6 +32,7 @@ class Window:
     """Bytes `data` of a file from offset `base` on; grows on demand, forgets what lies before `keep`."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._file = open_text(path)
         self.base = self._file.tell()
         self.data = b""
@@ -48,6 +50,7 @@ class Window:
         self.base += keep
         self.data = self.data[keep:] + block
         self.ended = not block
+        was_read(self._path, self.base)
         return 0
 
     def near(self, at: int) -> int:
