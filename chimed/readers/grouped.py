@@ -16,7 +16,8 @@ from typing import Any
 
 import orjson
 
-from chimed.source import BadRow, Reader, Row, Skip
+from chimed.readers.combined import Over
+from chimed.source import BadRow, Row, Skip
 
 BATCH = 50_000
 SPREAD = 8 * 2**20
@@ -26,22 +27,13 @@ MAX_FILES = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Grouped:
+class Grouped(Over):
     """Rows of a file with equal `key(value)` as one row: `value` is the list of their values in order, `rows` how many.
 
     A row whose key raises Skip is lost alone. Groups come in the order in which their keys are first seen.
     """
 
-    reader: Reader
     key: Callable[[Any], str]
-
-    def find(self, folder: Path) -> list[str]:
-        """Files of the inner reader."""
-        return self.reader.find(folder)
-
-    def faults(self, folder: Path, files: Sequence[str], root: Path | None = None) -> list[str]:
-        """Faults of the inner reader."""
-        return self.reader.faults(folder, files, root)
 
     def read(self, folder: Path, files: Sequence[str]) -> Iterator[Row | BadRow]:
         """Lost rows of a file first, then its groups."""
