@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chimed.readers import Blocks, Columns, Delimited, JsonRows, TextLines
-from chimed.source import BadRow, Reader, Row
+from chimed.source import BadRow, Reader, Row, load
 
 SETTINGS = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 PIECES = [
@@ -194,3 +194,18 @@ def test_a_csv_file_of_one_row_is_read_in_its_encoding(tmp_path: Path) -> None:
     reader = Delimited(("file",), (frozenset({"title"}),), encodings=("utf-8", "gb18030"))
     values, lost = read(reader, tmp_path, "title,answer\n标题,回答\n".encode("gb18030"))
     assert (values, lost) == ([{"title": "标题", "answer": "回答"}], [])
+
+
+@given(change=CHANGE, at=st.integers(0, 4), piece=st.sampled_from([b"\x00", b"\xff", b" ", b"=", b"\xe7"]))
+@SETTINGS
+def test_a_block_whose_opening_line_is_damaged_is_not_taken_into_its_neighbour(
+    tmp_path: Path, change: str, at: int, piece: bytes
+) -> None:
+    reader = load("meddialog_cn").reader.otherwise  # type: ignore[attr-defined]
+    blocks = [f"id=1{n}\nhttps://www.haodf.com/{n}\n\nDialogue\n医生：每日{n}.5 mg\n\n".encode() for n in range(3)]
+    head, text = blocks[1].split(b"\n", 1)
+    broken = damaged(head, ("second", "delete" if "cut" in change else change, at / len(head), piece))
+    values, _ = read(reader, tmp_path, b"".join(blocks))
+    now, lost = read(reader, tmp_path, blocks[0] + broken + b"\n" + text + blocks[2])
+    assert len(now) + len(lost) == 3
+    assert now[0] == values[0] and now[-1] == values[2]
