@@ -190,6 +190,20 @@ def test_rows_are_told_apart_where_line_ends_and_brackets_are_missing(data: str,
     assert len(values) == rows
 
 
+@given(damage=DAMAGE)
+@SETTINGS
+def test_damage_in_an_object_of_objects_costs_one_of_them(tmp_path: Path, damage: Damage) -> None:
+    nest = {f"病{n}": {"症状": [[f"痛{n}", 1], ["热", 2]], "药": [[f"丙{n}", 3]]} for n in range(4)}
+    text = json.dumps(nest, ensure_ascii=False).encode()
+    inside = json.dumps(nest["病1"]["症状"], ensure_ascii=False).encode()
+    before, after = text.split(inside)
+    reader = JsonRows(("file",), nested=True)
+    values, _ = read(reader, tmp_path, text)
+    now, _ = read(reader, tmp_path, before + damaged(inside, damage) + after)
+    others = [value for value in values if "病1" not in value]
+    assert [value for value in now if value in others] == others
+
+
 def test_a_csv_file_of_one_row_is_read_in_its_encoding(tmp_path: Path) -> None:
     reader = Delimited(("file",), (frozenset({"title"}),), encodings=("utf-8", "gb18030"))
     values, lost = read(reader, tmp_path, "title,answer\n标题,回答\n".encode("gb18030"))

@@ -10,8 +10,9 @@ import orjson
 
 from chimed.readers.files import MAX_RAW, MAX_ROW, too_long
 from chimed.readers.json_array import Elements, Piece, fault_of_bytes
-from chimed.readers.json_window import WS, Window
+from chimed.readers.json_window import KEY, WS, Window
 
+_NEXT_OBJECT = re.compile(rb"\}(?=" + WS + rb"," + WS + KEY + WS + rb":" + WS + rb"\{)")
 _ROWS = re.compile(rb"[\[,](?=" + WS + rb"[{\[])")
 
 
@@ -52,7 +53,7 @@ def members(window: Window, at: int) -> Iterator[Piece]:
 
 
 def _member(window: Window, at: int, name: str) -> Generator[Piece, None, int]:
-    """The rows of one member; returns the index behind it."""
+    """The rows of one member; returns the index behind it. A broken one that is an object itself is lost as one row."""
     if window.data[at : at + 1] in {b"[", b","}:
         elements = Elements(window, at, last=False)
         for piece in elements:
@@ -60,7 +61,13 @@ def _member(window: Window, at: int, name: str) -> Generator[Piece, None, int]:
         return elements.end
     at, end = window.end_of_value(at)
     piece = whole(window, at)
-    yield from [piece] if piece[2] else _leaves(piece[1], (name,))
+    if not piece[2]:
+        yield from _leaves(piece[1], (name,))
+    elif following := _NEXT_OBJECT.search(window.data, at):
+        end = following.end()
+        yield window.data[at:end], *piece[1:]
+    else:
+        yield piece
     return end or len(window.data)
 
 
