@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chimed.readers import Blocks, Columns, Delimited, JsonRows, TextLines
+from chimed.readers import Blocks, Columns, Delimited, JsonRows, Passages, TextLines
 from chimed.source import BadRow, Reader, Row, load
 
 SETTINGS = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -202,6 +202,23 @@ def test_damage_in_an_object_of_objects_costs_one_of_them(tmp_path: Path, damage
     now, _ = read(reader, tmp_path, before + damaged(inside, damage) + after)
     others = [value for value in values if "病1" not in value]
     assert [value for value in now if value in others] == others
+
+
+def test_a_lost_line_of_a_book_changes_its_own_passage_alone(tmp_path: Path) -> None:
+    lines = [f"第{n}行，每日{n % 7}.5 mg，{'字' * (n % 23)}。\n".encode() for n in range(60)]
+    reader = Passages(("file",), limit=100)
+    before, _ = read_packed(reader, tmp_path, b"".join(lines))
+    lines[20] = lines[20].replace("每".encode(), b"\xff")
+    after, lost = read_packed(reader, tmp_path, b"".join(lines))
+    assert [row.reason for row in lost] == ["bad_bytes"]
+    assert len([text for text in before if text not in after]) == 1
+
+
+def read_packed(reader: Passages, folder: Path, data: bytes) -> tuple[list[str], list[BadRow]]:
+    (folder / "file").write_bytes(data)
+    rows = list(reader.read(folder, ["file"]))
+    assert sum(row.rows for row in rows) == data.count(b"\n")
+    return [row.value for row in rows if isinstance(row, Row)], [row for row in rows if isinstance(row, BadRow)]
 
 
 def test_a_csv_file_of_one_row_is_read_in_its_encoding(tmp_path: Path) -> None:
