@@ -121,7 +121,9 @@ def shape_of(path: Path, nested: bool = False) -> Shape:
             sound = parses(window.data[at:end])
             follows = window.skip(end)
             if sound and follows < len(window.data):
-                return "array" if window.data[follows] == 0x2C else "lines"  # its `[` is missing
+                return (
+                    "lines" if window.data[follows] != 0x2C else "object" if nested else "array"
+                )  # its `[` is missing
             if sound:
                 return "object"
         lines = _first_lines(path)
