@@ -1,7 +1,8 @@
 """One JSON object that holds rows: `{"group": [row, …]}`, of which each row comes as `{"group": row}`, to any depth.
 
 A broken row costs itself. Where the text does not say what was meant it costs more: a `[` added before the first row of
-a group makes the group one row, and a broken object inside an object (`{"head": {"relation": [row, …]}}`) is lost whole.
+a group makes the group one row; a broken object inside an object (`{"head": {"relation": [row, …]}}`) is lost whole, and
+a bracket too many or too few in one may cost those behind it, which are then lost with a reason.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from chimed.readers.json_array import Elements, Piece, fault_of_bytes
 from chimed.readers.json_window import KEY, WS, Window
 
 _NEXT_OBJECT = re.compile(rb"\}(?=" + WS + rb"," + WS + KEY + WS + rb":" + WS + rb"\{)")
+_STRAY = re.compile(rb"\}" + WS + rb"," + WS + rb"(?=" + KEY + WS + rb":)")
 _ROWS = re.compile(rb"[\[,](?=" + WS + rb"[{\[])")
 
 
@@ -46,7 +48,12 @@ def members(window: Window, at: int) -> Iterator[Piece]:
         if name is None:
             rows = _ROWS.search(window.data, at)
             raw = window.data[at : rows.start() if rows else at + MAX_RAW]
+            stray = _STRAY.match(window.data, at)
+            raw = b"}" if stray else raw
             yield fault_of_bytes(raw, offset, line, ValueError("a member has no name"))
+            if stray:
+                at = stray.end()
+                continue
             if not rows:
                 return
             at = rows.start()
