@@ -125,7 +125,7 @@ def test_a_broken_row_in_the_middle_is_lost_alone(wrong: bytes, reason: str, lay
 def test_a_row_over_the_limit_is_lost_alone_in_little_memory(
     layout: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in ("files", "json_array", "json_rows", "json_window"):
+    for module in ("files", "json_array", "json_nest", "json_window"):
         monkeypatch.setattr(f"chimed.readers.{module}.MAX_ROW", 200_000)
     monkeypatch.setattr("chimed.readers.files.BLOCK", 50_000)
     monkeypatch.setattr("chimed.readers.json_window.BLOCK", 50_000)

@@ -145,8 +145,8 @@ class _Build:
             out = self._folder("parse") / f"{item.source.name}-{self._key(item)}"
             calls.append((item, self.split, out, self.order.limit))
         lanes = {}
-        size = sum(item.bytes() for item in self.inputs)
-        with watched(self._folder("parse"), size, f"{self.split}: read", self.order.report):
+        sizes = {out: item.bytes() for item, _, out, _ in calls}
+        with watched(sizes, f"{self.split}: read", self.order.report):
             for name, read, out in self.run(_stage, calls):
                 lanes[name] = Lane(_source_of(self.inputs, name), read, staging.parts_in(out))
         return lanes

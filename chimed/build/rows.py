@@ -141,11 +141,12 @@ def losses(lanes: Lanes) -> Iterator[pa.RecordBatch]:
     """One line per lost record: id, source, step, reason, rows, twin and similarity for duplicates, origin."""
     for lane in lanes.lanes:
         for part, numbers in _parts(lane, _fates(lanes, lane), (LOST,), None):
-            lost = [_loss(lanes, lane, row, int(n)) for row, n in zip(part.to_pylist(), numbers, strict=True)]
+            rows = zip(part.to_pylist(), numbers.tolist(), lane.ids(numbers), strict=True)
+            lost = [_loss(lanes, lane, row, number, name) for row, number, name in rows]
             yield pa.RecordBatch.from_pylist(lost, LOSSES)
 
 
-def _loss(lanes: Lanes, lane: Lane, row: dict[str, Any], number: int) -> dict[str, Any]:
+def _loss(lanes: Lanes, lane: Lane, row: dict[str, Any], number: int, name: str) -> dict[str, Any]:
     place = lane.start + number
     reason = REASONS[lanes.reason[place] - 1]
     step = row["step"] or STEP_OF[reason]
@@ -153,7 +154,7 @@ def _loss(lanes: Lanes, lane: Lane, row: dict[str, Any], number: int) -> dict[st
     words = f"lost: {reason}" + (f", twin {twin}" if twin else "") + (f" ({row['detail']})" if row["detail"] else "")
     last = {"step": step, "version": __version__, "did": words}
     return {
-        "id": lane.id(number), "source": lane.source.name, "step": step, "reason": reason, "rows": row["rows"],
+        "id": name, "source": lane.source.name, "step": step, "reason": reason, "rows": row["rows"],
         "twin": twin, "similarity": float(lanes.similarity[place]) if twin else None,
         "origin": {"file": row["file"], "position": row["position"]}, "detail": row["detail"],
         "text_sha1": row["text_sha1"], "steps": did(row, [last]),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,10 +18,15 @@ import pyarrow as pa
 
 from chimed import staging
 from chimed.build.parse import Parsed, parse_rows, row_hash
+from chimed.readers.telling import telling
 from chimed.records import Split
 from chimed.source import BadRow, Row, Source
 
 Cells = tuple[Any, ...]
+EVERY = 0.5
+"""Seconds between two notes, and two looks, at how much was read."""
+
+NOTE = "bytes-read"
 _LATER = ("cleaned", "masked", "flags")
 _NOW = [field for field in staging.STAGED if field.name not in _LATER]
 _ROWS = staging.STAGED.get_field_index("rows")
@@ -113,25 +120,49 @@ def stage_source(source: Source, split: Split, folder: Path, files: Sequence[str
         return int(done.read_text(encoding="utf-8"))
     read = 0
     rows = limited(source.reader.read(folder, files), limit)
-    for number, cells in enumerate(_parts(source, parse_rows(source, split, rows))):
-        part = out / f"{number:06d}.arrow"
-        if not part.is_file():
-            staging.write_part(part, _batch(cells))
-        read += sum(row[_ROWS] for row in cells)
-        cells.clear()
+    with telling(_Noted(out / NOTE)):
+        for number, cells in enumerate(_parts(source, parse_rows(source, split, rows))):
+            part = out / f"{number:06d}.arrow"
+            if not part.is_file():
+                staging.write_part(part, _batch(cells))
+            read += sum(row[_ROWS] for row in cells)
+            cells.clear()
     staging.write_text(done, str(read))
     return read
 
 
+class _Noted:
+    """Notes in a small file how many bytes of its files a source has read: whoever watches may be another process."""
+
+    def __init__(self, note: Path) -> None:
+        self._note = note
+        self._read: dict[Path, int] = {}
+        self._next = 0.0
+
+    def __call__(self, path: Path, offset: int) -> None:
+        self._read[path] = max(offset, self._read.get(path, 0))
+        if time.monotonic() >= self._next:
+            staging.write_text(self._note, str(sum(self._read.values())))
+            self._next = time.monotonic() + EVERY
+
+
+def bytes_read(out: Path, size: int) -> int:
+    """How many bytes of its `size` a source has read that is staged into `out`."""
+    if (out / "done").is_file():
+        return size
+    with contextlib.suppress(FileNotFoundError):
+        return min(int((out / NOTE).read_text(encoding="utf-8")), size)
+    return 0
+
+
 @contextmanager
-def watched(folder: Path, size: int, words: str, report: Callable[..., None]) -> Iterator[None]:
-    """Report bytes read of `size`, twice a second, by the parts in `folder`: whoever writes them, a cluster too."""
+def watched(sizes: Mapping[Path, int], words: str, report: Callable[..., None]) -> Iterator[None]:
+    """Report bytes read of all bytes, twice a second; `sizes` are those of the sources by the folder of their parts."""
     over = threading.Event()
 
     def look() -> None:
-        while not over.wait(0.5):
-            parts = sum(1 for _ in folder.glob("*/[0-9]*.arrow"))
-            report(min(parts * staging.PART_WEIGHT, size), size, words)
+        while not over.wait(EVERY):
+            report(sum(bytes_read(out, size) for out, size in sizes.items()), sum(sizes.values()), words)
 
     thread = threading.Thread(target=look, daemon=True)
     thread.start()

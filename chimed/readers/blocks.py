@@ -14,9 +14,15 @@ from chimed.source import BadRow, Row
 
 @dataclass(frozen=True, slots=True)
 class Blocks(FileReader):
-    """Every block is a row; its value is the text from its opening line to the next one. UTF-8."""
+    """Every block is a row; its value is the text from its opening line to the next one. UTF-8.
+
+    A damaged opening line would hide its block in the one before: where a line like `second` follows one like `nearly`,
+    a block begins there too, and is lost as one of wrong shape.
+    """
 
     opens: str
+    nearly: str = r"(?!)"
+    second: str = r"(?!)"
 
     def _misfit(self, path: Path) -> str | None:
         with open(path, "rb") as opened:
@@ -39,7 +45,7 @@ class Blocks(FileReader):
         raise LookupError(f"{file} has no block {position}")
 
     def _blocks(self, path: Path) -> Iterator[list[Line]]:
-        opens = re.compile(self.opens.encode())
+        opens, nearly, second = (re.compile(form.encode()) for form in (self.opens, self.nearly, self.second))
         block: list[Line] = []
         size = 0
         for line in on_disk.lines(path):
@@ -47,6 +53,9 @@ class Blocks(FileReader):
                 if _filled(block):
                     yield block
                 block, size = [], 0
+            elif len(block) > 1 and second.match(line.data) and nearly.match(block[-1].data):
+                yield block[:-1]
+                block, size = block[-1:], 0
             size += len(line.data)
             if size <= MAX_ROW:
                 block.append(line)

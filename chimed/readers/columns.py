@@ -8,10 +8,11 @@ from itertools import islice
 from pathlib import Path
 
 from chimed.readers import files as on_disk
-from chimed.readers.files import FileReader, Line
+from chimed.readers.files import Block, FileReader, Line
 from chimed.source import BadRow, Row
 
 SAMPLE = 100
+BLANK = " \t\n\r\x0b\x0c"  # what bytes.strip takes away
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +34,20 @@ class Columns(FileReader):
     def read(self, folder: Path, files: Sequence[str]) -> Iterator[Row | BadRow]:
         """Rows in the order of files and lines; another number of columns is `wrong_columns`."""
         for file in files:
-            width = self._width(folder / file)
-            for position, line in enumerate(self._lines(folder / file), 1):
-                yield _row(file, position, line, width)
+            width, number, position = self._width(folder / file), 0, 0
+            for block in on_disk.blocks(folder / file):
+                for line in _texts(block) or on_disk.lines_of(block, number + 1):
+                    number += 1
+                    if isinstance(line, str):
+                        cells = line.rstrip("\r").split("\t")
+                        if len(cells) == width and number > 1 and line.strip(BLANK):
+                            position += 1
+                            yield Row(file, position, cells)
+                            continue
+                        line = Line(number, 0, line.encode(), cut=False)
+                    if self._counts(line):
+                        position += 1
+                        yield _row(file, position, line, width)
 
     def raw(self, folder: Path, file: str, position: int) -> bytes:
         """The bytes of a line without its end."""
@@ -58,9 +70,21 @@ class Columns(FileReader):
         return any(at < len(cells) and cells[at].strip() == name.encode() for at, name in self.headers)
 
     def _lines(self, path: Path) -> Iterator[Line]:
-        for line in on_disk.lines(path):
-            if line.data.strip() and not (line.number == 1 and self._is_header(line)):
-                yield line
+        return filter(self._counts, on_disk.lines(path))
+
+    def _counts(self, line: Line) -> bool:
+        """Whether a line is a row: neither blank nor the header."""
+        return bool(line.data.strip()) and not (line.number == 1 and self._is_header(line))
+
+
+def _texts(block: Block) -> list[str] | None:
+    """The lines of a block as text, all at once; None where any of them may have to be lost."""
+    if block.cut or b"\0" in block.data:
+        return None
+    try:
+        return block.data.decode("utf-8").removesuffix("\n").split("\n")
+    except UnicodeDecodeError:
+        return None
 
 
 def _width(line: Line) -> int:

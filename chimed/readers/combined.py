@@ -11,6 +11,39 @@ from chimed.readers.files import ZIP, fault_of, open_text
 from chimed.source import BadRow, Reader, Row
 
 
+class _FileByFile:
+    """Reads each file by the reader that is found for it."""
+
+    __slots__ = ()
+
+    def read(self, folder: Path, files: Sequence[str]) -> Iterator[Row | BadRow]:
+        """Rows in the order of files."""
+        for file in files:
+            yield from self._of(folder, file).read(folder, [file])
+
+    def raw(self, folder: Path, file: str, position: int) -> bytes:
+        """Upstream bytes of a row."""
+        return self._of(folder, file).raw(folder, file, position)
+
+    def _of(self, folder: Path, file: str) -> Reader:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """What readers share that change the rows of another one: its files and their faults."""
+
+    reader: Reader
+
+    def find(self, folder: Path) -> list[str]:
+        """Files of the inner reader."""
+        return self.reader.find(folder)
+
+    def faults(self, folder: Path, files: Sequence[str], root: Path | None = None) -> list[str]:
+        """Faults of the inner reader."""
+        return self.reader.faults(folder, files, root)
+
+
 @dataclass(frozen=True, slots=True)
 class Either:
     """The first reader where it finds files, else the second."""
@@ -39,7 +72,7 @@ class Either:
 
 
 @dataclass(frozen=True, slots=True)
-class Together:
+class Together(_FileByFile):
     """Several readers side by side, each with its own files."""
 
     readers: tuple[Reader, ...]
@@ -52,21 +85,12 @@ class Together:
         """Faults of all files."""
         return [fault for file in files for fault in self._of(folder, file).faults(folder, [file], root)]
 
-    def read(self, folder: Path, files: Sequence[str]) -> Iterator[Row | BadRow]:
-        """Rows in the order of files."""
-        for file in files:
-            yield from self._of(folder, file).read(folder, [file])
-
-    def raw(self, folder: Path, file: str, position: int) -> bytes:
-        """Upstream bytes of a row."""
-        return self._of(folder, file).raw(folder, file, position)
-
     def _of(self, folder: Path, file: str) -> Reader:
         return next((reader for reader in self.readers if file in reader.find(folder)), self.readers[-1])
 
 
 @dataclass(frozen=True, slots=True)
-class Sniffed:
+class Sniffed(_FileByFile):
     """JSON, workbook or delimited text, decided per file by its first byte; `text.find` names the files."""
 
     text: Reader
@@ -85,15 +109,6 @@ class Sniffed:
             faults += [fault] if fault else self._of(folder, file).faults(folder, [file], root)
         return faults
 
-    def read(self, folder: Path, files: Sequence[str]) -> Iterator[Row | BadRow]:
-        """Rows in the order of files."""
-        for file in files:
-            yield from self._of(folder, file).read(folder, [file])
-
-    def raw(self, folder: Path, file: str, position: int) -> bytes:
-        """Upstream bytes of a row."""
-        return self._of(folder, file).raw(folder, file, position)
-
     def _of(self, folder: Path, file: str) -> Reader:
         with open_text(folder / file) as opened:
             head = opened.read(4096)
@@ -103,22 +118,13 @@ class Sniffed:
 
 
 @dataclass(frozen=True, slots=True)
-class Divided:
+class Divided(Over):
     """Each row as several of the same layout (two answers of a question, all pairs of a ranking).
 
     The first part counts as the upstream row, the others as none: read = kept + lost still counts upstream rows.
     """
 
-    reader: Reader
     divide: Callable[[Any], list[Any]]
-
-    def find(self, folder: Path) -> list[str]:
-        """Files of the inner reader."""
-        return self.reader.find(folder)
-
-    def faults(self, folder: Path, files: Sequence[str], root: Path | None = None) -> list[str]:
-        """Faults of the inner reader."""
-        return self.reader.faults(folder, files, root)
 
     def read(self, folder: Path, files: Sequence[str]) -> Iterator[Row | BadRow]:
         """Parts in order; a row that cannot be divided comes whole."""

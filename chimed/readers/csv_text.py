@@ -18,8 +18,9 @@ Bad = dict[int, tuple[str, str]]
 def decide(path: Path, encodings: Sequence[str]) -> str:
     """The encoding under which the fewest lines of the first megabyte fail to decode; the first one where equal."""
     with open_text(path) as opened:
-        sample = opened.read(BLOCK).splitlines()
-    whole = sample[:-1] or sample
+        sample = opened.read(BLOCK)
+    lines = sample.splitlines()
+    whole = lines[:-1] if len(sample) == BLOCK and len(lines) > 1 else lines
     return min(encodings, key=lambda encoding: sum(not _decodes(line, encoding) for line in whole))
 
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, ClassVar, NamedTuple
 
+from chimed.readers.telling import was_read
+
 MAX_ROW = 64 * 2**20
 """Bytes of the longest row that is taken; a longer one is lost as `wrong_shape`."""
 
@@ -163,6 +165,7 @@ def blocks(path: Path) -> Iterator[Block]:
     with open_text(path) as opened:
         offset, rest = opened.tell(), b""
         while data := opened.read(BLOCK):
+            was_read(path, opened.tell())
             end = data.rfind(b"\n") + 1
             if not end and len(rest) + len(data) > MAX_ROW:
                 yield Block(offset, rest[:MAX_RAW], cut=True)
@@ -188,12 +191,20 @@ def _after_line(opened: BinaryIO) -> bytes:
 
 def lines(path: Path) -> Iterator[Line]:
     """The lines of a file, ended by LF; of a line over MAX_ROW only the first MAX_RAW bytes."""
-    number = 0
-    for offset, data, cut in blocks(path):
-        for line in [data] if cut else data.splitlines(keepends=True) if b"\r" not in data else _by_lf(data):
+    number = 1
+    for block in blocks(path):
+        for line in lines_of(block, number):
+            yield line
             number += 1
-            yield Line(number, offset, line, cut)
-            offset += len(line)
+
+
+def lines_of(block: Block, number: int) -> Iterator[Line]:
+    """The lines of a block, the first of which has this number."""
+    offset, data, cut = block
+    for line in [data] if cut else data.splitlines(keepends=True) if b"\r" not in data else _by_lf(data):
+        yield Line(number, offset, line, cut)
+        number += 1
+        offset += len(line)
 
 
 def _by_lf(data: bytes) -> list[bytes]:

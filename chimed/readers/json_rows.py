@@ -12,8 +12,10 @@ from typing import Any, Literal
 import orjson
 
 from chimed.readers import files as on_disk
-from chimed.readers.files import MAX_RAW, MAX_ROW, FileReader
+from chimed.readers.files import FileReader
 from chimed.readers.json_array import Elements, Piece, fault_of_bytes, parses
+from chimed.readers.json_nest import members, whole
+from chimed.readers.json_resume import seams
 from chimed.readers.json_window import LOOK, Window
 from chimed.source import BadRow, Row
 
@@ -78,11 +80,11 @@ class JsonRows(FileReader):
         with closing(Window(path)) as window:
             at = window.skip(0)
             if shape == "array":
-                yield from Elements(window, at)
+                yield from Elements(window, at if window.data[at : at + 1] == b"[" else at - 1)
             elif self.nested and not self._is_row(window, at):
-                yield from _members(window, at)
+                yield from members(window, at)
             else:
-                yield _whole(window, at)
+                yield whole(window, at)
 
     def _is_row(self, window: Window, at: int) -> bool:
         """Whether one object is itself a row and no nest of rows."""
@@ -109,7 +111,7 @@ def shape_of(path: Path, nested: bool = False) -> Shape:
     """
     first = first_byte(path)
     if first == b"[":
-        return "array"
+        return "lines" if _by_lines(_first_lines(path)) else "array"
     if first != b"{":
         return "lines"
     with closing(Window(path)) as window:
@@ -117,17 +119,43 @@ def shape_of(path: Path, nested: bool = False) -> Shape:
         at, end = window.end_of_value(at)
         if end is not None:
             sound = parses(window.data[at:end])
-            if window.skip(end) < len(window.data):
-                return "lines"
+            follows = window.skip(end)
+            if sound and follows < len(window.data):
+                return (
+                    "lines" if window.data[follows] != 0x2C else "object" if nested else "array"
+                )  # its `[` is missing
             if sound:
                 return "object"
-        return "object" if (nested or window.ended) and not _has_object(path) else "lines"
+        lines = _first_lines(path)
+        return "object" if (nested or window.ended) and 2 * sum(map(_is_row, lines)) < len(lines) else "lines"
 
 
 def _has_object(path: Path) -> bool:
     """Whether one of the first lines is a JSON object."""
     with on_disk.open_text(path) as opened:
         return any(_is_object(line) for line in opened.read(LOOK).split(b"\n")[:SAMPLE])
+
+
+def _first_lines(path: Path) -> list[bytes]:
+    """The lines that are filled, of the first megabyte."""
+    with on_disk.open_text(path) as opened:
+        return [line.strip() for line in opened.read(LOOK).split(b"\n")[: SAMPLE + 1] if line.strip()]
+
+
+def _by_lines(lines: list[bytes]) -> bool:
+    """Whether a file that begins with `[` holds a row a line: no comma stands between whole rows, as it would in JSON."""
+    listed = all(line[:1] == b"[" and line[-1:] != b"," for line in lines)
+    rows = sum(map(_is_row, lines))
+    return len(lines) > 1 and (2 * rows > len(lines) or (rows > 0 and listed))
+
+
+def _is_row(line: bytes) -> bool:
+    """Whether a line is an object, or a list of anything else."""
+    try:
+        value = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return False
+    return isinstance(value, dict) or (isinstance(value, list) and not any(isinstance(item, dict) for item in value))
 
 
 def _is_object(line: bytes) -> bool:
@@ -138,7 +166,7 @@ def _is_object(line: bytes) -> bool:
 
 
 def _of_lines(path: Path) -> Iterator[Piece]:
-    loads, broken, number = orjson.loads, orjson.JSONDecodeError, 0
+    loads, broken, number, sound = orjson.loads, orjson.JSONDecodeError, 0, b""
     for offset, data, cut in on_disk.blocks(path):
         if cut:
             number += 1
@@ -151,77 +179,20 @@ def _of_lines(path: Path) -> Iterator[Piece]:
             except broken as error:
                 if line.strip():
                     start = offset + sum(map(len, lines[:at])) + at
-                    yield fault_of_bytes(line.rstrip(b"\r"), start, number + at + 1, error)
+                    yield from _of_line(line.rstrip(b"\r"), sound, start, number + at + 1, error)
             else:
                 yield line, value, "", ""
+                sound = line
         number += len(lines) - 1
 
 
-def _whole(window: Window, at: int) -> Piece:
-    at, end = window.end_of_value(at)
-    raw = window.data[at : end or len(window.data)]
-    if len(raw) > MAX_ROW:
-        return raw[:MAX_RAW], None, "wrong_shape", on_disk.too_long(1)
-    try:
-        return raw, orjson.loads(raw), "", ""
-    except orjson.JSONDecodeError as error:
-        return fault_of_bytes(raw.rstrip(), window.base + at, window.line(at), error)
-
-
-def _after(window: Window, at: int) -> Iterator[Piece]:
-    """Whatever stands after the end of an array or object, as one broken row."""
-    at = window.skip(at)
-    if at < len(window.data):
-        words = f"line {window.line(at)}: text after the end of the JSON value"
-        yield window.data[at : at + MAX_RAW], None, "bad_json", words
-
-
-def _members(window: Window, at: int) -> Iterator[Piece]:
-    """The rows inside one object: elements of arrays that are its members, at any depth."""
-    at = window.skip(at + 1)
-    while at < len(window.data) and window.data[at] != 0x7D:
-        offset, line = window.base + at, window.line(at)
-        name, at = _name(window, at)
-        if name is None:
-            yield fault_of_bytes(window.data[at : at + MAX_RAW], offset, line, ValueError("a member has no name"))
-            return
-        if window.data[at : at + 1] == b"[":
-            elements = Elements(window, at, last=False)
-            for piece in elements:
-                yield piece if piece[2] else (piece[0], {name: piece[1]}, "", "")
-            at = elements.end
-        else:
-            at, end = window.end_of_value(at)
-            piece = _whole(window, at)
-            yield from [piece] if piece[2] else _leaves(piece[1], (name,))
-            at = end or len(window.data)
-        at = window.skip(at, b",")
-    if at == len(window.data):
-        yield b"", None, "bad_json", f"line {window.line(at)}: the object is not closed, the file was cut"
-    else:
-        yield from _after(window, at + 1)
-
-
-def _name(window: Window, at: int) -> tuple[str | None, int]:
-    """The name of a member and the index of its value; None and the index where there is no name."""
-    at, end = window.end_of_value(at) if window.data[at] == 0x22 else (at, None)
-    try:
-        name = orjson.loads(window.data[at:end]) if end else None
-    except orjson.JSONDecodeError:
-        return None, at
-    colon = window.skip(end) if end else at
-    if name is None or window.data[colon : colon + 1] != b":":
-        return None, min(colon, len(window.data))
-    return name, window.skip(colon + 1)
-
-
-def _leaves(value: Any, path: tuple[str, ...]) -> Iterator[Piece]:
-    if isinstance(value, dict):
-        for name, inner in value.items():
-            yield from _leaves(inner, (*path, name))
-        return
-    for leaf in value if isinstance(value, list) else [value]:
-        row = leaf
-        for name in reversed(path):
-            row = {name: row}
-        yield orjson.dumps(row), row, "", ""
+def _of_line(line: bytes, sound: bytes, offset: int, number: int, error: Exception) -> Iterator[Piece]:
+    """A line that does not parse: one broken row, or several without a line end between them."""
+    at = 0
+    for end in [*seams(line, sound), len(line)]:
+        raw = line[at:end].rstrip()
+        try:
+            yield raw, orjson.loads(raw), "", ""
+        except orjson.JSONDecodeError as own:
+            yield fault_of_bytes(raw, offset + at, number, own if at else error)
+        at = end

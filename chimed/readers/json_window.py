@@ -1,9 +1,4 @@
-"""A sliding window over a JSON file, and where the values in it begin and end.
-
-Elements of an array are found by the text between two of them (`}, {"first key"`) and taken when they parse: a proper
-prefix of a JSON object is never valid JSON, so what parses is the whole element. Where that fails, brackets and strings
-are counted; where that fails too, the element is lost and reading goes on at the next place that looks like a start.
-"""
+"""A sliding window over a JSON file, and where the values in it end."""
 
 from __future__ import annotations
 
@@ -11,17 +6,33 @@ import re
 from pathlib import Path
 
 from chimed.readers.files import MAX_ROW, open_text
+from chimed.readers.telling import was_read
 
 BLOCK = 4 * 2**20
 LOOK = 2**20
-SPACE = re.compile(rb"[ \t\r\n]*+")
-_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|["\[\]{}]', re.S)
+WS = rb"[ \t\r\n]*+"
+SPACE = re.compile(WS)
+KEY = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+FIRST_KEY = re.compile(rb"\{" + WS + rb"(" + KEY + rb")")
+BROKEN = 0
+"""What `extent` gives for text that no continuation makes JSON."""
+
+_INSIDE = rb'"[^"\\\x00-\x1f]*+(?:\\.[^"\\\x00-\x1f]*+)*+'
+_OPEN_TEXT = re.compile(_INSIDE + rb"\\?\Z", re.S)
+# text; a scalar; an opening bracket behind a comma; any bracket; else whatever may not stand between them
+_TOKEN = re.compile(
+    _INSIDE + rb'"|(?:true|false|null|[-0-9][0-9.eE+-]*+)|,' + WS + rb"[\[{]|[\[\]{}]|[^ \t\r\n:,]",
+    re.S,
+)
+_COMMA, _QUOTE = b',"'
+_PAIR = {ord("]"): ord("["), ord("}"): ord("{")}
 
 
 class Window:
     """Bytes `data` of a file from offset `base` on; grows on demand, forgets what lies before `keep`."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._file = open_text(path)
         self.base = self._file.tell()
         self.data = b""
@@ -39,6 +50,7 @@ class Window:
         self.base += keep
         self.data = self.data[keep:] + block
         self.ended = not block
+        was_read(self._path, self.base)
         return 0
 
     def near(self, at: int) -> int:
@@ -64,25 +76,39 @@ class Window:
         return self._lines + self.data.count(b"\n", 0, at)
 
     def end_of_value(self, at: int) -> tuple[int, int | None]:
-        """New index of `at`, and the end of the value there by counting brackets; None beyond MAX_ROW or the file."""
+        """New index of `at` and the end of the value there; None where it is broken, beyond MAX_ROW or cut."""
         while True:
-            end = balanced(self.data, at)
+            end = extent(self.data, at)
             if end is not None or self.ended or len(self.data) - at > MAX_ROW:
-                return at, end
+                return at, end or None
             at = self.more(at)
 
 
-def balanced(data: bytes, at: int) -> int | None:
-    """The end of the bracketed value or string at an index, None where the data ends first."""
-    depth = 0
-    for token in _TOKEN.finditer(data, at):
-        first = data[token.start()]
-        if first in b"[{":
-            depth += 1
-        elif first in b"]}":
-            depth -= 1
-        elif token.end() - token.start() == 1:
-            return None
-        if depth <= 0:
+def extent(data: bytes, at: int, until: int | None = None, inside: bytes = b"") -> int | None:
+    """The end of the bracketed value or text at an index: BROKEN where it cannot be JSON, None where the data ends.
+
+    With `inside=b"["` the index is one inside an array, and the end is that of the array. A value that is JSON is
+    never BROKEN; bytes inside texts are not looked at but for control characters.
+    """
+    opened = bytearray(inside)
+    stop = len(data) if until is None else min(until, len(data))
+    for token in _TOKEN.finditer(data, at, stop):
+        first, last = data[token.start()], data[token.end() - 1]
+        if last in b"[{":
+            if first == _COMMA and opened[-1:] == b"{":
+                return BROKEN
+            opened.append(last)
+            continue
+        if last in _PAIR:
+            if not opened or opened.pop() != _PAIR[last]:
+                return BROKEN
+        elif token.end() - token.start() == 1 and first not in b"0123456789":
+            return None if _cut(data, token.start(), stop) else BROKEN
+        if not opened:
             return token.end()
     return None
+
+
+def _cut(data: bytes, at: int, stop: int) -> bool:
+    """Whether what begins here may only lack its end: a text, a word or a number."""
+    return bool(_OPEN_TEXT.match(data, at, stop)) if data[at] == _QUOTE else stop - at < len("false")

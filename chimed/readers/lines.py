@@ -70,17 +70,23 @@ class Passages(_Text):
         size = 0
         for position, line in enumerate(_filled(folder / file), 1):
             row = _row(file, position, line)
+            text = _guessed(line) if isinstance(row, BadRow) else row.value.strip()
+            if size and size + 1 + len(text) > self.limit:
+                if pack:
+                    yield pack
+                pack, size = [], 0
+            size += len(text) + (1 if size else 0)
             if isinstance(row, BadRow):
                 yield row
-                continue
-            text = row.value.strip()
-            if pack and size + 1 + len(text) > self.limit:
-                yield pack
-                pack, size = [], 0
-            size += len(text) + (1 if pack else 0)
-            pack.append((position, text, line.data.rstrip(b"\r\n")))
+            else:
+                pack.append((position, text, line.data.rstrip(b"\r\n")))
         if pack:
             yield pack
+
+
+def _guessed(line: on_disk.Line) -> str:
+    """A lost line as far as it can be read: it takes its place, so that the passages behind it stay as they are."""
+    return line.data.decode("utf-8", "replace").strip()
 
 
 def _filled(path: Path) -> Iterator[on_disk.Line]:

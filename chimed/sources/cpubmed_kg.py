@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import orjson
@@ -29,32 +28,33 @@ def _named(text: Any) -> tuple[str, str]:
 
 def _triple(value: Any) -> tuple[str, str, str, str, str]:
     """Head, its type, relation, tail, its type: of three or five columns or of the two JSON layouts."""
-    if isinstance(value, list) and len(value) == 5:
-        return value[0].strip(), value[1].strip(), value[2].strip(), value[3].strip(), value[4].strip()
-    if isinstance(value, list):
-        head, relation, tail = value
-    elif {"head", "relation", "tail"} <= (
-        inner := value.get("triples", value) if isinstance(value, dict) else {}
-    ).keys():
-        head, relation, tail = inner["head"], inner["relation"], inner["tail"]
-    else:
-        head, relation, tail = _nested(value)
+    cells = value if isinstance(value, list) else _cells(value)
+    if len(cells) == 5 and all(isinstance(cell, str) for cell in cells):
+        return cells[0].strip(), cells[1].strip(), cells[2].strip(), cells[3].strip(), cells[4].strip()
+    if len(cells) != 3:
+        raise Skip("wrong_shape", f"{len(cells)} items where a triple has 3")
+    head, relation, tail = cells
     if not isinstance(relation, str):
         raise Skip("wrong_shape", "the relation is no text")
     return *_named(head), relation.strip(), *_named(tail)
 
 
-def _nested(value: Any) -> Iterator[Any]:
-    """Head, relation and tail of `{head: {relation: [tail, id]}}`."""
+def _cells(value: Any) -> list[Any]:
+    """Head, relation and tail of `{"triples": {…}}`, of the triple itself or of `{head: {relation: [tail, id]}}`."""
+    inner = value.get("triples", value) if isinstance(value, dict) else None
+    if isinstance(inner, dict) and {"head", "relation", "tail"} <= inner.keys():
+        return [inner["head"], inner["relation"], inner["tail"]]
     try:
         ((head, ((relation, tail),)),) = ((head, tuple(inner.items())) for head, inner in value.items())
     except (ValueError, AttributeError):
         raise Skip("wrong_shape", "no head, relation and tail") from None
-    return iter((head, relation, tail[0] if isinstance(tail, list) and tail else tail))
+    return [head, relation, tail[0] if isinstance(tail, list) and tail else tail]
 
 
 def head_of(value: Any) -> str:
     """The name by which triples are joined."""
+    if isinstance(value, list) and len(value) == 3 and type(value[0]) is type(value[1]) is type(value[2]) is str:
+        return str(value[0].partition("@@")[0].strip())  # as _triple finds it: most rows by far are such
     return _triple(value)[0]
 
 

@@ -10,6 +10,8 @@ from chimed.sources import consultations, turns
 _PROCESSED = FirstOf.these("processed/train_data.json", "train_data.json", "turn_id_dialogue.json")
 _RAW = FirstOf.these("raw/*.txt", "20[0-9][0-9].txt", "*Dialogue-Dataset-Chinese.txt")
 
+_DAMAGED_ID = r"(?=.{1,24}$)[^a-zA-Z0-9]*(?:i[^a-zA-Z0-9]*d?|d)[^a-zA-Z0-9]*[\dO]*[^a-zA-Z]*$"
+
 
 def parse(row: Row) -> Dialogue:
     """A raw block by the reference rule; else turns with 病人： and 医生： in front, by the turn rule."""
@@ -32,7 +34,7 @@ source = Source(
     domain="medical",
     reader=Either(
         JsonRows((_PROCESSED,), layouts=(frozenset({"Dialogue"}), frozenset())),
-        Blocks((_RAW,), opens=r"id=\d+[ \t\r]*$"),
+        Blocks((_RAW,), opens=r"id=\d+[ \t\r]*$", nearly=_DAMAGED_ID, second=r"https?://www\.haodf\.com/"),
     ),
     parse=parse,
     attribution="MedDialog (Chen et al., 2020)",
