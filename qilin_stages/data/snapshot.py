@@ -17,7 +17,6 @@ def snapshot(named: str, kind: Literal["model", "dataset"], patterns: list[str] 
     import httpx2
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
     from huggingface_hub.utils import disable_progress_bars
 
     if not sys.stderr.isatty():
@@ -49,4 +48,6 @@ def _explained(named: str, kind: str, error: BaseException) -> ChimedError:
     if status is not None:
         return NetworkError(f"{named}: the Hub answered {status}. Try again later, or give a local folder.")
     why = "HF_HUB_OFFLINE is set" if is_offline_mode() else f"{endpoint()} cannot be reached"
-    return NetworkError(f"{named}: not on this machine, and {why}. Connect once to download it, or give a local folder.")
+    return NetworkError(
+        f"{named}: not on this machine, and {why}. Connect once to download it, or give a local folder."
+    )
