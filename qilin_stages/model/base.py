@@ -77,6 +77,16 @@ def is_seq2seq(folder: Path) -> bool:
     return bool(config_of(folder).get("is_encoder_decoder"))
 
 
+def positions_of(folder: Path) -> int | None:
+    """The longest text that a causal model reads by its config.json; None where that is not said or has no limit."""
+    config = config_of(folder)
+    size = config.get("max_position_embeddings") or config.get("n_positions")
+    if not size or config.get("is_encoder_decoder"):
+        return None
+    scaling = config.get("rope_scaling") or config.get("rope_parameters") or {}
+    return int(size * max(1.0, float(scaling.get("factor") or 1)))
+
+
 def use_bf16(wanted: bool | str) -> bool:
     """Whether to train in bf16; `auto` says yes only where the device is faster in it than in fp32.
 

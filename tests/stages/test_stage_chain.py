@@ -103,6 +103,22 @@ def test_a_kept_adapter_goes_on_as_the_merged_model_would(chain: dict[str, Path]
                           load(runs["false"] / "model")(input_ids=ids).logits, atol=1e-4)  # fmt: skip
 
 
+def test_a_kill_while_a_kept_adapter_is_merged_into_the_start_leaves_nothing_half(
+    chain: dict[str, Path], releases: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sft = train("sft", releases["sft"], chain["cpt"], tmp_path / "sft", "keep_adapter=true", "train.max_steps=2")
+    with monkeypatch.context() as patch:
+        patch.setattr("qilin_stages.model.adapters.copy_tokenizer", dies)  # after the weights, before the tokenizer
+        with pytest.raises(Crash):
+            train("dpo", releases["dpo"], sft, tmp_path / "dpo", "train.max_steps=2")
+    train("dpo", releases["dpo"], sft, tmp_path / "dpo", "train.max_steps=2", resume=True)
+    assert not list((tmp_path / "dpo").glob("start*"))
+
+
+def dies(*_: object) -> None:
+    raise Crash
+
+
 @pytest.mark.parametrize(("name", "more"), [
     ("cpt", ()), ("sft", ("adapter.dropout=0.1",)), ("dpo", ("adapter.dropout=0.1",)),
     ("dpo", ("adapter.kind=none", "train.learning_rate=1e-5")),
@@ -226,8 +242,10 @@ def test_a_resume_under_other_settings_is_refused(releases: dict[str, Path], tin
             train("cpt", releases["cpt"], tiny, tmp_path / "run")
     with pytest.raises(ConflictError, match="holds an unfinished cpt run"):
         train("cpt", releases["cpt"], tiny, tmp_path / "run")
+    before = (tmp_path / "run/run.json").read_bytes()
     with pytest.raises(ConflictError, match="another recipe or data"):
         train("cpt", releases["cpt"], tiny, tmp_path / "run", "train.learning_rate=1e-4", resume=True)
+    assert (tmp_path / "run/run.json").read_bytes() == before
 
 
 def copy(run: Path, out: Path) -> Path:
