@@ -45,7 +45,7 @@ def _continue(local: LoadedModel, batch: list[list[int]], new: int) -> list[str]
         out = local.model.generate(
             input_ids=torch.tensor(rows, device=device), attention_mask=torch.tensor(mask, device=device),
             max_new_tokens=new, do_sample=False, num_beams=1, pad_token_id=pad,
-            eos_token_id=local.tokenizer.eos_token_id,
+            eos_token_id=local.ends,
         )  # fmt: skip
     tail = out[:, width:] if left else out
     return [str(t) for t in local.tokenizer.batch_decode(tail, skip_special_tokens=True)]

@@ -9,6 +9,7 @@ character, a letter is scored as the joint probability of the tokens in which th
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Sequence
 from itertools import groupby
 from os.path import commonprefix
@@ -99,11 +100,11 @@ def _last_logprobs(local: LoadedModel, batch: list[list[int]], past: int, cache:
 def _forward(model: Any, rows: Any, mask: Any, past: int, cache: Any) -> Any:
     import torch
 
-    more = {}
+    more: dict[str, Any] = {}
     if cache is not None:
         own = copy.deepcopy(cache)
         own.batch_repeat_interleave(len(rows))
-        more["past_key_values"] = own
+        more[_cache_name(model)] = own
     positions = (mask.cumsum(-1) - 1).clamp(min=0) + past
     whole = torch.cat([torch.ones((len(rows), past), dtype=mask.dtype, device=mask.device), mask], dim=1)
     return model(
@@ -114,6 +115,12 @@ def _forward(model: Any, rows: Any, mask: Any, past: int, cache: Any) -> Any:
         logits_to_keep=1,
         **more,
     ).logits
+
+
+def _cache_name(model: Any) -> str:
+    """How this transformers calls a cache of keys and values; the older name warns since 5.23 and goes in 5.40."""
+    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    return "cache" if "cache" in inspect.signature(inner.forward).parameters else "past_key_values"
 
 
 def _joint(local: LoadedModel, request: Request) -> Answer:

@@ -31,12 +31,10 @@ def reply(model: Any, tok: Tokenizer, messages: list[dict[str, str]], max_new_to
     import torch
 
     ids = torch.tensor([prompt_ids(tok, messages)], device=model.device)
-    learnt = [piece for piece in tok.pieces(("user", "assistant")) if piece.learnt]
-    ends = sorted({tok.eos, *(token for piece in learnt for token in piece.ids)})
     with torch.no_grad():
         made = model.generate(
             input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=max_new_tokens, do_sample=False,
-            eos_token_id=ends, pad_token_id=tok.id("pad_token"),
+            eos_token_id=tok.ends, pad_token_id=tok.id("pad_token"),
         )  # fmt: skip
-    answer = [token for token in made[0, ids.shape[1] :].tolist() if token not in ends]
+    answer = [token for token in made[0, ids.shape[1] :].tolist() if token not in tok.ends]
     return tok.decode(answer).strip()
