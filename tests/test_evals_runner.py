@@ -207,6 +207,8 @@ def test_order_robustness_of_a_model_that_always_says_a() -> None:
 def test_wrong_names_are_told(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such task. There are: .*huatuo"):
         load("cmexm")
+    with pytest.raises(UsageError, match="no task is named. There are: .*huatuo"):
+        runner.evaluate(runner.Settings(["a"], (), tmp_path, tmp_path), quiet)
     with pytest.raises(DataError, match="no such folder"):
         runner.evaluate(settings([str(tmp_path / "absent")], tmp_path), quiet)
     with pytest.raises(UsageError, match="twice"):
