@@ -218,6 +218,11 @@ def test_wrong_names_are_told(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="neither config.json"):
         runner.evaluate(settings([str(tmp_path / "empty")], tmp_path), quiet)
+    bare = llama(tmp_path / "bare")
+    for file in bare.glob("token*"):
+        file.unlink()
+    with pytest.raises(DataError, match="bare: the tokenizer does not load"):
+        runner.evaluate(settings([str(bare)], tmp_path), quiet)
 
 
 def test_the_command_prints_tables_with_floors(models: list[str], tmp_path: Path) -> None:
