@@ -9,7 +9,6 @@ character, a letter is scored as the joint probability of the tokens in which th
 from __future__ import annotations
 
 import copy
-import inspect
 from collections.abc import Sequence
 from itertools import groupby
 from os.path import commonprefix
@@ -17,6 +16,7 @@ from typing import Any
 
 from qilin_stages.evals.loaded import BATCH, LoadedModel
 from qilin_stages.evals.task import Answer, Request
+from qilin_stages.model.talk import cache_argument
 
 LEAST_PREFIX = 8
 
@@ -104,7 +104,7 @@ def _forward(model: Any, rows: Any, mask: Any, past: int, cache: Any) -> Any:
     if cache is not None:
         own = copy.deepcopy(cache)
         own.batch_repeat_interleave(len(rows))
-        more[_cache_name(model)] = own
+        more[cache_argument(model)] = own
     positions = (mask.cumsum(-1) - 1).clamp(min=0) + past
     whole = torch.cat([torch.ones((len(rows), past), dtype=mask.dtype, device=mask.device), mask], dim=1)
     return model(
