@@ -42,14 +42,32 @@ def continued(model: Any, rows: Any, mask: Any, **how: Any) -> Any:
     import torch
 
     prefix = getattr(model, "active_peft_config", None)
-    if not getattr(prefix, "is_prompt_learning", False) or model.config.is_encoder_decoder:
-        made = model.generate(input_ids=rows, attention_mask=mask, **how)
-        return made if model.config.is_encoder_decoder else made[:, rows.shape[1] :]
+    learnt = getattr(prefix, "is_prompt_learning", False)
+    if model.config.is_encoder_decoder:
+        if learnt:
+            return _without_cache(model, rows, mask, how)
+        return model.generate(input_ids=rows, attention_mask=mask, **how)
+    if not learnt:
+        return model.generate(input_ids=rows, attention_mask=mask, **how)[:, rows.shape[1] :]
     places = torch.full((len(rows), prefix.num_virtual_tokens), how["pad_token_id"], device=rows.device)
     rows, mask = torch.cat([places, rows], 1), torch.cat([torch.ones_like(places), mask], 1)
     filled = {cache_argument(model): model.get_prompt(len(rows))}
     made = model.get_base_model().generate(input_ids=rows, attention_mask=mask, **filled, **how)
     return made[:, rows.shape[1] :]
+
+
+def _without_cache(model: Any, rows: Any, mask: Any, how: dict[str, Any]) -> Any:
+    """A greedy continuation by an encoder-decoder with a prefix, one whole pass a token."""
+    import torch
+
+    ends = torch.as_tensor(how["eos_token_id"], device=rows.device)
+    made = torch.full((len(rows), 1), model.config.decoder_start_token_id, device=rows.device)
+    done = torch.zeros(len(rows), dtype=torch.bool, device=rows.device)
+    while made.shape[1] <= how["max_new_tokens"] and not bool(done.all()):
+        token = model(input_ids=rows, attention_mask=mask, decoder_input_ids=made).logits[:, -1].argmax(-1)
+        made = torch.cat([made, token.where(~done, how["pad_token_id"])[:, None]], 1)
+        done |= torch.isin(token, ends)
+    return made
 
 
 def reply(model: Any, tok: Tokenizer, messages: list[dict[str, str]], max_new_tokens: int = 256) -> str:

@@ -93,6 +93,26 @@ def test_a_prefix_is_read_in_every_generation(tiny: Path) -> None:
     assert continued(model, padded, mask, **settings)[0].tolist() == by_hand(model)
 
 
+def test_a_prefix_is_read_by_an_encoder_decoder_too() -> None:
+    from transformers import T5Config, T5ForConditionalGeneration
+
+    torch.manual_seed(1)
+    shape = {"vocab_size": 200, "d_model": 32, "d_ff": 64, "d_kv": 8, "num_layers": 2, "num_heads": 4}
+    plain = T5ForConditionalGeneration(T5Config(**shape, decoder_start_token_id=0)).eval()
+    ids = torch.tensor([[10, 20, 30, 40]])
+    settings = {"max_new_tokens": 6, "do_sample": False, "pad_token_id": 0, "eos_token_id": [199]}
+    before = continued(plain, ids, torch.ones_like(ids), **settings)[0].tolist()
+    model = adapters.add(plain, Adapter(kind="prefix", virtual_tokens=8), seq2seq=True).eval()
+    for weight in model.parameters():
+        if weight.requires_grad:
+            torch.nn.init.normal_(weight, std=5.0)
+    made = continued(model, ids, torch.ones_like(ids), **settings)
+    assert made[0].tolist() != before
+    with torch.no_grad():
+        scores = model(input_ids=ids, decoder_input_ids=made[:, :-1]).logits.argmax(-1)
+    assert torch.equal(scores, made[:, 1:])
+
+
 def test_p_tuning_trains_only_its_prefix_and_is_never_packed(
     tiny: Path, releases: dict[str, Path], tmp_path: Path
 ) -> None:
