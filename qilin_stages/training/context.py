@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import shutil
+import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -238,6 +239,8 @@ def execute(stage: Stage, cfg: StageConfig, data: str, model: str | None, out: P
         if run.record["status"] == "running":
             status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
             run.write(status=status)
+            if status == "interrupted" and launch.is_main():  # typer ends with 130 and no word
+                print("stopped. The same command with --resume goes on from the last checkpoint.", file=sys.stderr)  # noqa: T201
         raise
     if run.record["status"] != "done":
         raise ChimedError(f"the stage '{stage.name}' ended without ctx.fit: nothing was trained.")

@@ -99,6 +99,18 @@ def test_run_says_where_and_chat_answers(releases: dict[str, Path], tiny: Path, 
     assert "不能代替医生" in done.stderr and "Traceback" not in done.stderr
 
 
+def test_ctrl_c_says_how_to_go_on(releases: dict[str, Path], tiny: Path, tmp_path: Path,
+                                  capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("qilin_stages.training.context.fit", stopped)
+    words = ["run", "sft", "-r", "tiny", "--data", releases["sft"], "--model", tiny, "--out", tmp_path / "run"]
+    code, _, err = ask(*words, capsys=capsys, monkeypatch=monkeypatch)
+    assert code == 130 and "--resume goes on" in err and "Traceback" not in err
+    assert json.loads((tmp_path / "run/run.json").read_text(encoding="utf-8"))["status"] == "interrupted"
+
+
 def test_the_recipes_parent_is_found_beside_the_run(releases: dict[str, Path], tiny: Path, tmp_path: Path) -> None:
     from qilin_stages import lineage, recipe, stage
     from qilin_stages.training.context import execute
