@@ -41,7 +41,7 @@ def continued(model: Any, rows: Any, mask: Any, **how: Any) -> Any:
     """
     import torch
 
-    prefix = getattr(model, "active_peft_config", None)
+    prefix: Any = getattr(model, "active_peft_config", None)
     learnt = getattr(prefix, "is_prompt_learning", False)
     if model.config.is_encoder_decoder:
         if learnt:
