@@ -89,6 +89,20 @@ def test_merge_writes_a_folder_that_loads_and_refuses_a_full_one(chain: dict[str
         merge(chain["dpo"], tmp_path / "out")
 
 
+def test_a_merge_onto_a_full_disk_leaves_nothing(chain: dict[str, Path], tmp_path: Path,
+                                                 monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    def full(source: Path, out: Path, **_: object) -> None:
+        (out / "model.safetensors").write_bytes(b"half")
+        raise shutil.Error([(str(source), str(out), "[Errno 28] No space left on device")])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "copytree", full)
+        with pytest.raises(DataError, match="the disk is full; nothing was left"):
+            merge(chain["dpo"], tmp_path / "out")
+    assert not list(tmp_path.iterdir())
+    merge(chain["dpo"], tmp_path / "out")
+
+
 def test_a_kept_adapter_goes_on_as_the_merged_model_would(chain: dict[str, Path], releases: dict[str, Path],
                                                           tmp_path: Path) -> None:  # fmt: skip
     runs = {}
