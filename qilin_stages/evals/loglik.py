@@ -117,12 +117,6 @@ def _forward(model: Any, rows: Any, mask: Any, past: int, cache: Any) -> Any:
     ).logits
 
 
-def _cache_name(model: Any) -> str:
-    """How this transformers calls a cache of keys and values; the older name warns since 5.23 and goes in 5.40."""
-    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
-    return "cache" if "cache" in inspect.signature(inner.forward).parameters else "past_key_values"
-
-
 def _joint(local: LoadedModel, request: Request) -> Answer:
     """Each letter as the joint probability of the tokens after the part that all letters' texts share."""
     import torch
