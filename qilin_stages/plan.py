@@ -7,6 +7,7 @@ after Korthikanti et al. 2022, equation 2 without attention scores). It has not 
 from __future__ import annotations
 
 import math
+import shlex
 from dataclasses import dataclass, field
 
 from qilin_stages.recipe import Shape, StageConfig
@@ -155,7 +156,7 @@ def estimate(stage: str, cfg: StageConfig, facts: Facts) -> Plan:
 
 def launch_line(stage: str, cfg: StageConfig, data: str = "DATA", model: str = "MODEL") -> str:
     """The exact command that starts the run."""
-    recipe = "" if cfg.recipe == "built-in defaults" else f" -r {cfg.recipe}"
+    recipe = "" if cfg.recipe == "built-in defaults" else f" -r {shlex.quote(cfg.recipe)}"
     run = f"run {stage}{recipe} --data {data} --model {model} --out {stage}-run"
     if cfg.gpus == 1 and not cfg.train.deepspeed:
         return f"qilin-stage {run}"

@@ -75,3 +75,45 @@ def test_any_text_gives_sorted_option_letters_or_none(text: str, cot: bool) -> N
 def test_no_text_breaks_it(text: str) -> None:
     extract(text, {"A": text[:3], "B": ""})
     extract(text, {})
+
+
+@pytest.mark.parametrize(
+    ("generation", "letters"),
+    [
+        ("I think it's B", "B"),
+        ("The correct option is B because A is wrong", "B"),
+        ("Option C is the right choice.", "C"),
+        ("The answer is not A, it is B.", "B"),
+        ("Not A but B", "B"),
+        ("I would choose C.", "C"),
+        ("Therefore, C.", "C"),
+        ("So the answer should be A", "A"),
+        ("The correct answers are A and C.", "AC"),
+        ("A, B and D", "ABD"),
+        ("It is A common disease of children.", None),
+        ("Sorry, I can't help with that.", None),
+        ("<think>A? B?</think>C", "C"),
+        ("<answer>B</answer>", "B"),
+        ("「B」", "B"),
+        ("A×，B√，C×", "B"),
+        ("A选项：错误。B选项：正确。", "B"),
+        ("A、B、C都不是，D才是正确答案", "D"),
+        ("选B不是A", "B"),
+        ("与其选A，不如选B", "B"),
+    ],
+)
+def test_english_marks_and_negations_are_read(generation: str, letters: str | None) -> None:
+    assert extract(generation, DRUGS).letters == letters
+
+
+@pytest.mark.parametrize(
+    ("generation", "letters"),
+    [
+        ("正确答案是B。选A是常见错误。", "B"),
+        ("正确答案是B。很多人会选A，这是错误的。", "B"),
+        ("排除A、B、D、E，剩下C", "C"),
+        ("A is tempting. Therefore the correct answer is option (B)", "B"),
+    ],
+)
+def test_the_last_verdict_of_a_reasoned_answer_is_one_that_stands(generation: str, letters: str) -> None:
+    assert extract(generation, DRUGS, cot=True).letters == letters

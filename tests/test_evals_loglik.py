@@ -1,5 +1,6 @@
 """Letters after a prompt: cached equals uncached, the boundary is checked, every kind of model answers."""
 
+import warnings
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,10 @@ def requests() -> list[Request]:
 def test_cached_equals_uncached_and_plain_forward(base: Path) -> None:
     local = open_model(str(base), base)
     asked = requests()
-    cached, plain = letter_logprobs(local, asked), letter_logprobs(local, asked, cached=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", FutureWarning)
+        cached = letter_logprobs(local, asked)
+    plain = letter_logprobs(local, asked, cached=False)
     assert [a.id for a in cached] == [r.id for r in asked]
     for one, other, request in zip(cached, plain, asked, strict=True):
         ids = local.tokenizer(request.prompt, return_tensors="pt").input_ids
@@ -46,6 +50,15 @@ def test_cached_equals_uncached_and_plain_forward(base: Path) -> None:
             assert one.logprobs[letter] == pytest.approx(expected, abs=2e-5)
             assert other.logprobs[letter] == pytest.approx(expected, abs=2e-5)
     assert len({round(a.logprobs["A"], 4) for a in cached}) > len(cached) // 2
+
+
+def test_a_generation_ends_where_the_template_ends_an_answer(tmp_path: Path) -> None:
+    local = open_model(str(llama(tmp_path / "chat")), tmp_path)
+    assert local.ends == [local.tokenizer.eos_token_id]
+    local = open_model(str(tmp_path / "chat"), tmp_path)
+    local.tokenizer.add_tokens("<|turn|>", special_tokens=True)
+    local.tokenizer.chat_template = "{% for m in messages %}{{ m.content }}<|turn|>\n{% endfor %}"
+    assert set(local.ends) == {local.tokenizer.eos_token_id, local.tokenizer.convert_tokens_to_ids("<|turn|>")}
 
 
 def test_a_tokenizer_that_merges_the_letter_is_noticed_and_scored_jointly(tmp_path: Path) -> None:

@@ -207,6 +207,8 @@ def test_order_robustness_of_a_model_that_always_says_a() -> None:
 def test_wrong_names_are_told(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such task. There are: .*huatuo"):
         load("cmexm")
+    with pytest.raises(UsageError, match="no task is named. There are: .*huatuo"):
+        runner.evaluate(runner.Settings(["a"], (), tmp_path, tmp_path), quiet)
     with pytest.raises(DataError, match="no such folder"):
         runner.evaluate(settings([str(tmp_path / "absent")], tmp_path), quiet)
     with pytest.raises(UsageError, match="twice"):
@@ -216,6 +218,11 @@ def test_wrong_names_are_told(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="neither config.json"):
         runner.evaluate(settings([str(tmp_path / "empty")], tmp_path), quiet)
+    bare = llama(tmp_path / "bare")
+    for file in bare.glob("token*"):
+        file.unlink()
+    with pytest.raises(DataError, match="bare: the tokenizer does not load"):
+        runner.evaluate(settings([str(bare)], tmp_path), quiet)
 
 
 def test_the_command_prints_tables_with_floors(models: list[str], tmp_path: Path) -> None:

@@ -82,6 +82,7 @@ def plan(
     json: Json = False,
 ) -> None:
     """Steps, tokens, truncated rows, memory per GPU, hours and the launch line; no model is loaded."""
+    import shlex
     from dataclasses import asdict, replace
 
     from qilin_stages import recipe as recipes
@@ -92,8 +93,9 @@ def plan(
     cfg = recipes.load(recipe, stage, found.config, overrides or [])
     with progress("tokenising") as report:
         made = found.plan(cfg, facts(found, cfg, data, model, report))
-    launch = made.launch.replace("--data DATA", f"--data {data}").replace("MODEL", model or "MODEL")
-    made = replace(made, launch=" ".join([launch, *(overrides or [])]))
+    named = {"DATA": data, "MODEL": model or "MODEL"}
+    words = [named.get(word, word) for word in shlex.split(made.launch)]
+    made = replace(made, launch=shlex.join([*words, *(overrides or [])]))
     if json:
         print_json(asdict(made))
     else:

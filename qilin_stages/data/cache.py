@@ -63,7 +63,7 @@ def _build(data: Data, tok: Tokenizer, how: Preparation, folder: Path, progress:
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     counts = _part(data, tok, how, work, "train", progress)
-    refuse_all_cut(data.named, counts["sequences"], how)
+    refuse_all_cut(data.named, counts, how)
     if data.release.shards("validation") or how.held_out:
         _part(data, tok, how, work, "validation", progress)
     (work / "counts.json").write_text(json.dumps(counts), encoding="utf-8")

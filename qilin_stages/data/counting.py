@@ -36,6 +36,10 @@ class Characters(Tokenizer):
         """One id per special token, line break and role name."""
         return (1,) * max(1, text.count("<|") * 2 + text.count("\n"))
 
+    def _special(self, ids: tuple[int, ...]) -> bool:
+        """Its one template ends answers as it should."""
+        return True
+
 
 def exact(data: Data, tok: Tokenizer, how: Preparation, progress: Progress = lambda *_: None) -> dict[str, int]:
     """Counts of the prepared rows; the preparation itself lands in the cache, so that the run finds it."""

@@ -87,3 +87,15 @@ def gather(values: Any, offsets: Any, rows: list[list[tuple[int, int, int]]]) ->
     pieces_per_row = np.asarray([len(row) for row in rows], dtype=np.int64)
     row_ends = ends[np.cumsum(pieces_per_row) - 1]
     return values[index], np.concatenate([[0], row_ends]), lengths.astype(np.int32)
+
+
+def longest_document(rows: Any) -> int:
+    """Tokens of the longest document: a piece of a packed row, or a prompt with its longer reply; else 0."""
+    import pyarrow.compute as pc
+
+    if "lengths" in rows.column_names:
+        return int(pc.max(pc.list_flatten(rows.data.column("lengths"))).as_py())
+    if "prompt" not in rows.column_names:
+        return 0
+    prompt, *replies = (pc.list_value_length(rows.data.column(name)) for name in ("prompt", "chosen", "rejected"))
+    return int(pc.max(pc.add(prompt, pc.max_element_wise(*replies))).as_py())

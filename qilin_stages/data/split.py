@@ -18,6 +18,7 @@ from chimed.errors import DataError, UsageError
 from chimed.records import RELEASE_NAMES, ROW_MODELS, Split
 from chimed.release import Release, open_release
 from qilin_stages import __version__
+from qilin_stages.data.snapshot import snapshot
 
 
 @dataclass(frozen=True)
@@ -71,13 +72,10 @@ def _folder(named: str, split: Split | None) -> tuple[Path, str | None]:
     if path.exists() or "@" not in named:
         inside = path / RELEASE_NAMES[split] if split else path
         return (inside if (inside / "manifest.json").is_file() else path), None
-    repo, _, revision = named.rpartition("@")
-    if repo.count("/") != 1:
+    if named.rpartition("@")[0].count("/") != 1:
         raise UsageError(f"{named}: neither a folder nor ORG/NAME@REVISION.")
-    from huggingface_hub import HfApi, snapshot_download
-
-    commit = HfApi().dataset_info(repo, revision=revision).sha
-    return Path(snapshot_download(repo, repo_type="dataset", revision=commit)), commit
+    commit = snapshot(named, "dataset")
+    return commit, commit.name
 
 
 def sample(split: Split) -> Path:

@@ -151,7 +151,27 @@ class Tokenizer:
                 pieces.append(Piece(message=message, learnt=learnt or (not marked and roles[message] == "assistant")))
             else:
                 pieces.append(Piece(ids=self.encode_template(part), learnt=learnt))
-        return pieces if marked else self._with_ends(pieces, roles)
+        if not marked:
+            return self._with_ends(pieces, roles)
+        self._check_ends(pieces)
+        return pieces
+
+    def _check_ends(self, pieces: list[Piece]) -> None:
+        """With generation marks: the block holds the special token that ends an answer."""
+        for i, piece in enumerate(pieces):
+            if piece.message is None or not piece.learnt:
+                continue
+            after = [p for p in pieces[i + 1 : i + 2] if p.learnt and p.message is None]
+            if not after or not any(self._special((token,)) for token in after[0].ids):
+                raise DataError(f"{self.folder}: in the chat template no special token of this tokenizer ends an answer "
+                                "inside its generation block, so the model would never learn to stop. Name another: "
+                                "template=FILE.jinja.")  # fmt: skip
+
+    @cached_property
+    def ends(self) -> list[int]:
+        """The tokens that end an answer: the end token, and the special tokens of the template that are learnt."""
+        learnt = [token for piece in self.pieces(("user", "assistant")) if piece.learnt for token in piece.ids]
+        return sorted({self.eos, *(token for token in learnt if self._special((token,)))})
 
     def _with_ends(self, pieces: list[Piece], roles: tuple[str, ...]) -> list[Piece]:
         """Without generation marks: an answer and the one special token that ends it are learnt."""

@@ -86,8 +86,12 @@ def learns(row: dict[str, Any]) -> bool:
     return any(label != IGNORED for label in row["labels"])
 
 
-def refuse_all_cut(named: str, kept: int, how: Preparation) -> None:
+def refuse_all_cut(named: str, counts: dict[str, int], how: Preparation) -> None:
     """Refuse a preparation that leaves nothing to learn."""
-    if not kept:
+    if not counts["rows"]:
+        raise DataError(
+            f"{named}: all rows are held out (held_out={how.held_out}), none is left to train on. Lower it."
+        )
+    if not counts["sequences"]:
         raise DataError(f"{named}: no row has anything left to learn after the cuts ({how.source} tokens of source, "
                         f"{how.target} of target). Raise max_source_length and max_target_length.")  # fmt: skip

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from qilin_stages.evals.loaded import BATCH, LoadedModel
 from qilin_stages.evals.task import Answer, Request
+from qilin_stages.model.talk import continued
 
 
 def greedy(local: LoadedModel, requests: Sequence[Request]) -> list[Answer]:
@@ -42,12 +43,10 @@ def _continue(local: LoadedModel, batch: list[list[int]], new: int) -> list[str]
     mask = [[0] * g + [1] * len(i) if left else [1] * len(i) + [0] * g for g, i in zip(gaps, batch, strict=True)]
     device = local.model.device
     with torch.inference_mode():
-        out = local.model.generate(
-            input_ids=torch.tensor(rows, device=device), attention_mask=torch.tensor(mask, device=device),
-            max_new_tokens=new, do_sample=False, num_beams=1, pad_token_id=pad,
-            eos_token_id=local.tokenizer.eos_token_id,
+        tail = continued(
+            local.model, torch.tensor(rows, device=device), torch.tensor(mask, device=device), max_new_tokens=new,
+            do_sample=False, num_beams=1, pad_token_id=pad, eos_token_id=local.ends,
         )  # fmt: skip
-    tail = out[:, width:] if left else out
     return [str(t) for t in local.tokenizer.batch_decode(tail, skip_special_tokens=True)]
 
 

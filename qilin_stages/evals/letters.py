@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 ALPHABET = "ABCDEFGH"
-_JOINT = re.compile(r"(?:项|选项)?(?:\s*[、,/+&]\s*|\s*(?:以及|和|与|及)\s*|[ \t]+)")
+_JOINT = re.compile(r"(?:项|选项)?(?:\s*[、,/+&]\s*(?:and\s+)?|\s+and\s+|\s*(?:以及|和|与|及)\s*|[ \t]+)")
 _TAIL = re.compile(r"[.、:,)\]】]*[ \t]*")
 _PARENTHESIS = re.compile(r"[ \t]*\([^()\n]{0,60}\)")
 # A letter that opens a term of its own: B超, B型, C肽, C反应蛋白, A群链球菌, T波 …
@@ -23,8 +23,12 @@ _ADJOINING = re.compile(r"[A-Za-z0-9-]")
 
 
 def normalise(text: str) -> str:
-    """NFKC (full-width and circled letters), Markdown asterisks, backticks and leading # removed, trimmed."""
-    plain = unicodedata.normalize("NFKC", text)
+    """NFKC (full-width and circled letters), Markdown asterisks, backticks and leading # removed, trimmed.
+
+    Thoughts before `</think>` are no answer; `<answer>` and a box declare one.
+    """
+    plain = unicodedata.normalize("NFKC", text).rpartition("</think>")[2]
+    plain = re.sub(r"(?i)<answer>(.*?)(?:</answer>|$)", r"答案:\1", plain, flags=re.S)
     plain = re.sub(r"\\boxed\{(?:\\text\{)?([^{}]*)\}+", r"答案:\1", plain)
     return re.sub(r"(?m)^\s*#+\s*", "", re.sub(r"[*`]", "", plain)).strip()
 

@@ -39,6 +39,19 @@ class LoadedModel:
         adapter = getattr(self.model, "active_peft_config", None)
         return None if self.seq2seq or not size else int(size) - int(getattr(adapter, "num_virtual_tokens", 0) or 0)
 
+    @cached_property
+    def ends(self) -> list[int]:
+        """The tokens that end an answer: the tokenizer's, the model's own, and the one after an answer in the template."""
+        own = self.model.generation_config.eos_token_id
+        found = {self.tokenizer.eos_token_id, *(own if isinstance(own, list) else [own])} - {None}
+        if getattr(self.tokenizer, "chat_template", None):
+            turns = [{"role": "user", "content": "x"}, {"role": "assistant", "content": "\ue000"}]
+            after = self.tokenizer.apply_chat_template(turns, tokenize=False).rpartition("\ue000")[2]
+            ids = self.tokenizer(after, add_special_tokens=False)["input_ids"]
+            special = {token for token, added in self.tokenizer.added_tokens_decoder.items() if added.special}
+            found.update([token for token in ids if token in special][:1])
+        return sorted(found)
+
     def rendered(self, request: Request) -> tuple[str, bool]:
         """The text that is fed, and whether it is a chat template's (which brings its own special tokens)."""
         if request.messages and getattr(self.tokenizer, "chat_template", None):

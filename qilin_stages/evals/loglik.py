@@ -16,6 +16,7 @@ from typing import Any
 
 from qilin_stages.evals.loaded import BATCH, LoadedModel
 from qilin_stages.evals.task import Answer, Request
+from qilin_stages.model.talk import cache_argument
 
 LEAST_PREFIX = 8
 
@@ -99,11 +100,11 @@ def _last_logprobs(local: LoadedModel, batch: list[list[int]], past: int, cache:
 def _forward(model: Any, rows: Any, mask: Any, past: int, cache: Any) -> Any:
     import torch
 
-    more = {}
+    more: dict[str, Any] = {}
     if cache is not None:
         own = copy.deepcopy(cache)
         own.batch_repeat_interleave(len(rows))
-        more["past_key_values"] = own
+        more[cache_argument(model)] = own
     positions = (mask.cumsum(-1) - 1).clamp(min=0) + past
     whole = torch.cat([torch.ones((len(rows), past), dtype=mask.dtype, device=mask.device), mask], dim=1)
     return model(

@@ -106,13 +106,24 @@ def _open_local(spec: str) -> Model:
 
         model = PeftModel.from_pretrained(model, adapter)
     place = adapter if adapter and (adapter / "tokenizer_config.json").is_file() else base
-    tokenizer = transformers.AutoTokenizer.from_pretrained(place, local_files_only=True)
+    tokenizer = _tokenizer(place)
+    mark = identity(base) + (identity(adapter) if adapter else "")
+    return LocalModel(spec, hashlib.sha256(mark.encode()).hexdigest(), model.eval(), tokenizer)
+
+
+def _tokenizer(folder: Path) -> Any:
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(f"{folder}: the tokenizer does not load ({' '.join(str(error).split())[:200]}). Put its files "
+                        "beside the weights.") from None  # fmt: skip
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
     if tokenizer.pad_token_id is None:
-        raise DataError(f"{place}: the tokenizer has no pad, end or unknown token. Set one in tokenizer_config.json.")
-    mark = identity(base) + (identity(adapter) if adapter else "")
-    return LocalModel(spec, hashlib.sha256(mark.encode()).hexdigest(), model.eval(), tokenizer)
+        raise DataError(f"{folder}: the tokenizer has no pad, end or unknown token. Set one in tokenizer_config.json.")
+    return tokenizer
 
 
 def _base_of(folder: Path) -> Path:

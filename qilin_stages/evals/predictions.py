@@ -1,7 +1,8 @@
 """Predictions made elsewhere: JSON Lines read with every fault counted, and scored by the metrics of the tasks.
 
 Text rows are {id, prediction, reference}; choice rows {id, generation, options: {A: …}, answer}, with `style` "cot"
-where the last verdict of a reasoned answer counts. A faulty row stays in the denominator, scores 0 and is named.
+where the last verdict of a reasoned answer counts. A faulty row stays in the denominator and is named; without a usable
+prediction, reference or key it scores 0.
 """
 
 from __future__ import annotations

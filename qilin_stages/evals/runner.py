@@ -20,7 +20,7 @@ from chimed.errors import UsageError
 from qilin_stages.evals import order, overlap, paired, published
 from qilin_stages.evals.answers import ask
 from qilin_stages.evals.models import Model, open_model
-from qilin_stages.evals.task import Item, Mode, Row, Task, load
+from qilin_stages.evals.task import Item, Mode, Row, Task, load, names
 
 Progress = Callable[[int, int, str], None]
 
@@ -48,6 +48,8 @@ def evaluate(settings: Settings, progress: Progress) -> dict[str, Any]:
         raise UsageError(f"--protocol {settings.protocol}: not known. Use sound or paper.")
     if len(set(settings.models)) != len(settings.models):
         raise UsageError("a model is named twice. Name each once; stages are compared in the order given.")
+    if not settings.tasks:
+        raise UsageError(f"-t: no task is named. There are: {', '.join(names())}.")
     tasks = [load(name) for name in settings.tasks]
     dirty = overlap.contaminated(settings.overlap) if settings.overlap else None
     asked = {task.name: task.items(settings.data, settings.limit) for task in tasks}

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from chimed.errors import DataError, UsageError
+from qilin_stages.data.snapshot import snapshot
 from qilin_stages.recipe import Shape
 
 _UNSAFE = (".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack")
@@ -21,11 +22,7 @@ def folder_of(named: str) -> Path:
     if not path.is_dir():
         if "@" not in named or named.count("/") != 1:
             raise DataError(f"{named}: no such folder. Give a model's or a run's folder, or ORG/NAME@REVISION.")
-        from huggingface_hub import snapshot_download
-
-        repo, _, revision = named.rpartition("@")
-        wanted = ["*.safetensors", "*.json", "*.jinja", "tokenizer*"]
-        path = Path(snapshot_download(repo, revision=revision, allow_patterns=wanted))
+        path = snapshot(named, "model", ["*.safetensors", "*.json", "*.jinja", "tokenizer*"])
     if not (path / "config.json").is_file():
         raise DataError(f"{named}: no config.json. This is no model folder; for a run give the run's own folder.")
     if not list(path.glob("*.safetensors")):
@@ -78,6 +75,16 @@ def shape_of(folder: Path) -> Shape:
 def is_seq2seq(folder: Path) -> bool:
     """Whether the model is an encoder-decoder (T5)."""
     return bool(config_of(folder).get("is_encoder_decoder"))
+
+
+def positions_of(folder: Path) -> int | None:
+    """The longest text that a causal model reads by its config.json; None where that is not said or has no limit."""
+    config = config_of(folder)
+    size = config.get("max_position_embeddings") or config.get("n_positions")
+    if not size or config.get("is_encoder_decoder"):
+        return None
+    scaling = config.get("rope_scaling") or config.get("rope_parameters") or {}
+    return int(size * max(1.0, float(scaling.get("factor") or 1)))
 
 
 def use_bf16(wanted: bool | str) -> bool:

@@ -35,4 +35,7 @@ def arguments(kind: type[Any], cfg: StageConfig, out: Path, *, evaluate: bool, *
     for name in train.extra:
         if name not in known:
             raise UsageError(f"train.extra.{name}: {kind.__name__} has no such argument.")
-    return kind(**(values | train.extra | more))
+    try:
+        return kind(**(values | train.extra | more))
+    except (ValueError, TypeError) as error:  # an optimizer or a schedule that transformers does not know, and the like
+        raise UsageError(f"train: {str(error).splitlines()[0]}") from None

@@ -6,6 +6,8 @@ import fcntl
 import hashlib
 import json
 import os
+import shutil
+import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,13 +17,14 @@ from chimed.console import progress
 from chimed.errors import ChimedError, ConflictError, UsageError
 from qilin_stages import lineage
 from qilin_stages.data import cache
+from qilin_stages.data.packing import longest_document
 from qilin_stages.data.split import Data, cache_folder, open_data
 from qilin_stages.data.template import Tokenizer, check, read_tokenizer
 from qilin_stages.data.tokens import Preparation
 from qilin_stages.model import adapters, base
 from qilin_stages.recipe import StageConfig
 from qilin_stages.stage import Stage
-from qilin_stages.training import launch
+from qilin_stages.training import checkpoints, launch
 from qilin_stages.training.arguments import arguments
 from qilin_stages.training.fitting import fit
 
@@ -75,10 +78,13 @@ class Run:
         if self.parent.adapter is None:
             return self.parent.base
         start = self.out / "start"
-        if launch.is_main() and not (start / "config.json").is_file():
+        if launch.is_main() and not start.is_dir():
+            part = start.with_suffix(".part")
+            shutil.rmtree(part, ignore_errors=True)
             model, _ = adapters.merged(self.parent.base, self.parent.adapter)
-            adapters.save(model, start, "float32", self.parent.tokenizer, self.tok.template)
-        while not (start / "tokenizer.json").is_file():
+            adapters.save(model, part, "float32", self.parent.tokenizer, self.tok.template)
+            part.rename(start)
+        while not start.is_dir():
             time.sleep(0.1)
         return start
 
@@ -95,7 +101,17 @@ class Run:
         with progress("tokenising") as report:
             rows = cache.prepare(self.data, self.tok, how, report)
         self.record["data"] |= {"prepared": rows.key, **rows.counts}
-        return cache.dataset(rows.file("train")), cache.dataset(rows.file("validation"))
+        parts = cache.dataset(rows.file("train")), cache.dataset(rows.file("validation"))
+        self._refuse_long(parts)
+        return parts
+
+    def _refuse_long(self, parts: tuple[Any, Any]) -> None:
+        """Refuse rows with positions that the model has not: learnt ones fail, rotary ones learn what is never read."""
+        room = base.positions_of(self.parent.base)
+        longest = max((longest_document(part) for part in parts if part is not None), default=0)
+        if room is not None and longest > room:
+            raise UsageError(f"documents of up to {longest} tokens, and {self.parent.named} reads {room}. Lower block_size,"
+                             " or max_length, max_source_length and max_target_length.")  # fmt: skip
 
     def dataset(self, cfg: Any) -> tuple[Any, Any]:
         """Published rows, training and held out, with the columns that trainers read."""
@@ -188,6 +204,7 @@ def _refuse_used(run: Run) -> None:
                             "with --resume, or name another --out.")  # fmt: skip
     if before["stage"] != run.stage.name:
         raise ConflictError(f"{out}: holds a {before['stage']} run; it cannot be resumed as {run.stage.name}.")
+    checkpoints.last_whole(out / "checkpoints", run.config_hash, launch.world_size())  # before run.json is written anew
 
 
 def _first_record(run: Run) -> dict[str, Any]:
@@ -222,6 +239,8 @@ def execute(stage: Stage, cfg: StageConfig, data: str, model: str | None, out: P
         if run.record["status"] == "running":
             status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
             run.write(status=status)
+            if status == "interrupted" and launch.is_main():  # typer ends with 130 and no word
+                print("stopped. The same command with --resume goes on from the last checkpoint.", file=sys.stderr)  # noqa: T201
         raise
     if run.record["status"] != "done":
         raise ChimedError(f"the stage '{stage.name}' ended without ctx.fit: nothing was trained.")

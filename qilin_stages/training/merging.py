@@ -9,6 +9,7 @@ from chimed.errors import ConflictError, DataError
 from qilin_stages import lineage
 from qilin_stages.model import adapters
 from qilin_stages.model.base import config_of
+from qilin_stages.training.checkpoints import disk_full
 from qilin_stages.training.launch import quiet
 
 
@@ -23,6 +24,22 @@ def merge(run: Path, out: Path) -> None:
     if not (run / lineage.FILE).is_file():
         raise DataError(f"{run}: no {lineage.FILE}; merge takes a finished run.")
     found = lineage.resolve(str(run))
+    part = out.with_name(f"{out.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        _write(run, found, part)
+    except Exception as error:
+        shutil.rmtree(part, ignore_errors=True)
+        if disk_full(error):
+            raise DataError(f"{out}: the disk is full; nothing was left there. Free space and merge again.") from None
+        raise
+    if out.exists():
+        out.rmdir()
+    part.rename(out)
+
+
+def _write(run: Path, found: lineage.Model, out: Path) -> None:
+    out.mkdir(parents=True)
     if found.adapter is None:
         shutil.copytree(found.base, out, dirs_exist_ok=True)
     else:

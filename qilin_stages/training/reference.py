@@ -18,7 +18,8 @@ def with_reference(ctx: Any, model: Any, rows: Any, cfg: Any) -> Any:
     """
     import numpy as np
 
-    facts = [ctx.record["data"]["prepared"], rows._fingerprint, len(rows), lineage.of_model(ctx.parent)["model"]]
+    facts = [ctx.record["data"]["prepared"], rows._fingerprint, len(rows), lineage.of_model(ctx.parent)["model"],
+             str(model.dtype)]  # fmt: skip
     key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
     path = cache_folder() / "reference" / f"{key}.npy"
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -89,6 +89,20 @@ def test_merge_writes_a_folder_that_loads_and_refuses_a_full_one(chain: dict[str
         merge(chain["dpo"], tmp_path / "out")
 
 
+def test_a_merge_onto_a_full_disk_leaves_nothing(chain: dict[str, Path], tmp_path: Path,
+                                                 monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    def full(source: Path, out: Path, **_: object) -> None:
+        (out / "model.safetensors").write_bytes(b"half")
+        raise shutil.Error([(str(source), str(out), "[Errno 28] No space left on device")])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "copytree", full)
+        with pytest.raises(DataError, match="the disk is full; nothing was left"):
+            merge(chain["dpo"], tmp_path / "out")
+    assert not list(tmp_path.iterdir())
+    merge(chain["dpo"], tmp_path / "out")
+
+
 def test_a_kept_adapter_goes_on_as_the_merged_model_would(chain: dict[str, Path], releases: dict[str, Path],
                                                           tmp_path: Path) -> None:  # fmt: skip
     runs = {}
@@ -101,6 +115,22 @@ def test_a_kept_adapter_goes_on_as_the_merged_model_would(chain: dict[str, Path]
     ids = torch.tensor([[5, 6, 7, 8]])
     assert torch.allclose(load(tmp_path / "merged")(input_ids=ids).logits,
                           load(runs["false"] / "model")(input_ids=ids).logits, atol=1e-4)  # fmt: skip
+
+
+def test_a_kill_while_a_kept_adapter_is_merged_into_the_start_leaves_nothing_half(
+    chain: dict[str, Path], releases: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sft = train("sft", releases["sft"], chain["cpt"], tmp_path / "sft", "keep_adapter=true", "train.max_steps=2")
+    with monkeypatch.context() as patch:
+        patch.setattr("qilin_stages.model.adapters.copy_tokenizer", dies)  # after the weights, before the tokenizer
+        with pytest.raises(Crash):
+            train("dpo", releases["dpo"], sft, tmp_path / "dpo", "train.max_steps=2")
+    train("dpo", releases["dpo"], sft, tmp_path / "dpo", "train.max_steps=2", resume=True)
+    assert not list((tmp_path / "dpo").glob("start*"))
+
+
+def dies(*_: object) -> None:
+    raise Crash
 
 
 @pytest.mark.parametrize(("name", "more"), [
@@ -226,8 +256,10 @@ def test_a_resume_under_other_settings_is_refused(releases: dict[str, Path], tin
             train("cpt", releases["cpt"], tiny, tmp_path / "run")
     with pytest.raises(ConflictError, match="holds an unfinished cpt run"):
         train("cpt", releases["cpt"], tiny, tmp_path / "run")
+    before = (tmp_path / "run/run.json").read_bytes()
     with pytest.raises(ConflictError, match="another recipe or data"):
         train("cpt", releases["cpt"], tiny, tmp_path / "run", "train.learning_rate=1e-4", resume=True)
+    assert (tmp_path / "run/run.json").read_bytes() == before
 
 
 def copy(run: Path, out: Path) -> Path:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from running import train
+from small_releases import make_release, rows
 from typer.testing import CliRunner
 
 from qilin_stages.cli import app, main
@@ -39,6 +40,7 @@ def test_faults_are_one_line_with_the_exit_code_of_the_contract(
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis").touch()
     sft, cpt = releases["sft"], releases["cpt"]
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     cases = [
         (2, "no stage 'sftt'", ["run", "sftt"]),
         (2, "did you mean 'train.learning_rate'", ["run", "sft", "-r", "tiny", "train.lerning_rate=1"]),
@@ -48,6 +50,14 @@ def test_faults_are_one_line_with_the_exit_code_of_the_contract(
         (6, "no such folder", ["run", "sft", "--data", tmp_path / "none", "--model", tiny, "--out", tmp_path / "a"]),
         (6, "no such folder", ["run", "sft", "--data", sft, "--model", tmp_path / "none", "--out", tmp_path / "a"]),
         (4, "holds thesis", ["run", "sft", "--data", sft, "--model", tiny, "--out", tmp_path / "full"]),
+        (2, "cosin is not a valid", ["run", "sft", "--data", sft, "--model", tiny, "--out", tmp_path / "b",
+                                     "train.lr_scheduler_type=cosin"]),
+        (5, "org/x@main: not on this machine", ["plan", "sft", "--data", sft, "--model", "org/x@main"]),
+        (5, "org/x@main: not on this machine", ["plan", "sft", "--data", "org/x@main", "--model", tiny]),
+        (6, "all rows are held out", ["run", "dpo", "--data", releases["dpo"], "--model", tiny, "--out", tmp_path / "c",
+                                      "held_out=0.999999"]),
+        (2, "reads 4096. Lower block_size", ["run", "cpt", "--data", long_texts(tmp_path), "--model", tiny, "--out",
+                                             tmp_path / "d", "block_size=5000"]),
         (6, "merge takes a finished run", ["merge", tiny, "--out", tmp_path / "m"]),
         (6, "push takes a finished run", ["push", tiny, "--repo", "a/b"]),
         (6, "not baichuan", ["convert-baichuan", tiny, tmp_path / "b"]),
@@ -59,6 +69,11 @@ def test_faults_are_one_line_with_the_exit_code_of_the_contract(
         assert (got, out) == (code, "") and last.startswith("error: ") and words in last, (command, err)
         assert "Traceback" not in err
     assert not (tmp_path / "a").exists()
+
+
+def long_texts(folder: Path) -> Path:
+    """A release of one document that no model here can read."""
+    return make_release(folder, "cpt", [{**rows("cpt", 1)[0], "text": "咳" * 6000}])
 
 
 def test_preview_marks_what_is_learnt_and_says_what_was_cut(
@@ -82,6 +97,18 @@ def test_run_says_where_and_chat_answers(releases: dict[str, Path], tiny: Path, 
     command = [sys.executable, "-m", "qilin_stages", "chat", str(out), "--tokens", "5"]
     done = subprocess.run(command, input="头晕\n\n发热\n", capture_output=True, text=True, env=os.environ, check=True)
     assert "不能代替医生" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_ctrl_c_says_how_to_go_on(releases: dict[str, Path], tiny: Path, tmp_path: Path,
+                                  capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("qilin_stages.training.context.fit", stopped)
+    words = ["run", "sft", "-r", "tiny", "--data", releases["sft"], "--model", tiny, "--out", tmp_path / "run"]
+    code, _, err = ask(*words, capsys=capsys, monkeypatch=monkeypatch)
+    assert code == 130 and "--resume goes on" in err and "Traceback" not in err
+    assert json.loads((tmp_path / "run/run.json").read_text(encoding="utf-8"))["status"] == "interrupted"
 
 
 def test_the_recipes_parent_is_found_beside_the_run(releases: dict[str, Path], tiny: Path, tmp_path: Path) -> None:

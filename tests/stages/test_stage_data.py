@@ -100,6 +100,16 @@ def test_every_packaged_template_learns_answers_with_an_end(tiny: Path) -> None:
         assert row["dropped"] == row["lost"] == 0
 
 
+def test_a_template_that_ends_no_answer_is_refused(tiny: Path, tmp_path: Path, tok: Tokenizer) -> None:
+    assert tok.ends == [tok.eos]
+    for end in ("{%- endgeneration %}<|im_end|>", "<|nothing_special|>{%- endgeneration %}"):
+        text = "{%- for m in messages %}{{- m.role }}{%- if m.role == 'assistant' %}{%- generation %}{{- m.content }}"
+        text += end + "{%- else %}{{- m.content }}{%- endif %}{%- endfor %}"
+        (tmp_path / "own.jinja").write_text(text, encoding="utf-8")
+        with pytest.raises(DataError, match="never learn to stop"):
+            read_tokenizer(tiny, str(tmp_path / "own.jinja")).pieces(("user", "assistant"))
+
+
 def test_a_template_without_marks_learns_the_same(tiny: Path, tmp_path: Path, tok: Tokenizer) -> None:
     bare = tmp_path / "bare.jinja"
     text = str(tok.template).replace("{%- generation %}", "").replace("{%- endgeneration %}", "")

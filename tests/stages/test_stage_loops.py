@@ -144,6 +144,23 @@ def test_precomputed_reference_gives_the_same_loss(tiny: Path, tmp_path: Path) -
     assert float(stored.detach()) == pytest.approx(float(live.detach()), abs=1e-5)
 
 
+def test_a_stored_reference_belongs_to_its_precision(tiny: Path, tmp_path: Path) -> None:
+    from types import SimpleNamespace
+
+    from datasets import Dataset
+
+    from qilin_stages import lineage
+    from qilin_stages.training.reference import with_reference
+
+    model = load(tiny, attention=register())
+    rows = Dataset.from_list(pairs(random.Random(4), model.config.vocab_size, 3))
+    ctx = SimpleNamespace(record={"data": {"prepared": str(tmp_path)}}, parent=lineage.Model("tiny", tiny))
+    cfg = SimpleNamespace(train=SimpleNamespace(per_device_train_batch_size=2))
+    whole = with_reference(ctx, model, rows, cfg)["reference"]
+    assert with_reference(ctx, model, rows, cfg)["reference"] == whole
+    assert with_reference(ctx, model.bfloat16(), rows, cfg)["reference"] != whole
+
+
 def test_a_document_does_not_see_its_neighbours(tiny: Path) -> None:
     model = load(tiny, attention=register())
     first, second, other = documents(random.Random(3), model.config.vocab_size, 3)

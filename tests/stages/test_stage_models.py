@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from qilin_stages.data.split import open_data
 from qilin_stages.model import adapters
 from qilin_stages.model import tiny as tiny_model
 from qilin_stages.model.base import config_of, folder_of, load, shape_of, use_bf16
-from qilin_stages.model.talk import load_for_generation, prompt_ids, reply
+from qilin_stages.model.talk import continued, load_for_generation, prompt_ids, reply
 from qilin_stages.plan import parameters, trained
 from qilin_stages.recipe import Adapter
 
@@ -67,6 +68,49 @@ def test_t5_trains_on_the_last_answer(t5: Path, releases: dict[str, Path], tmp_p
                     "train.max_steps=12")  # fmt: skip
         assert falls(run)
         assert load(run / "model").config.is_encoder_decoder
+
+
+def test_a_prefix_is_read_in_every_generation(tiny: Path) -> None:
+    model = adapters.add(load(tiny), Adapter(kind="prefix", virtual_tokens=8)).eval()
+    torch.manual_seed(0)
+    for weight in model.parameters():
+        if weight.requires_grad:
+            torch.nn.init.normal_(weight, std=3.0)
+    ids = torch.tensor([[10, 20, 30, 40]])
+
+    def by_hand(of: Any) -> list[int]:
+        row = ids
+        with torch.no_grad():
+            for _ in range(6):
+                row = torch.cat([row, of(input_ids=row, use_cache=False).logits[:, -1:].argmax(-1)], 1)
+        return list(row[0, 4:].tolist())
+
+    padded = torch.cat([torch.ones(1, 3, dtype=torch.long), ids], 1)
+    mask = torch.tensor([[0] * 3 + [1] * 4])
+    settings = {"max_new_tokens": 6, "do_sample": False, "pad_token_id": 1, "eos_token_id": [-1]}
+    assert by_hand(model) != by_hand(load(tiny))
+    assert continued(model, ids, torch.ones_like(ids), **settings)[0].tolist() == by_hand(model)
+    assert continued(model, padded, mask, **settings)[0].tolist() == by_hand(model)
+
+
+def test_a_prefix_is_read_by_an_encoder_decoder_too() -> None:
+    from transformers import T5Config, T5ForConditionalGeneration
+
+    torch.manual_seed(1)
+    shape = {"vocab_size": 200, "d_model": 32, "d_ff": 64, "d_kv": 8, "num_layers": 2, "num_heads": 4}
+    plain = T5ForConditionalGeneration(T5Config(**shape, decoder_start_token_id=0)).eval()
+    ids = torch.tensor([[10, 20, 30, 40]])
+    settings = {"max_new_tokens": 6, "do_sample": False, "pad_token_id": 0, "eos_token_id": [199]}
+    before = continued(plain, ids, torch.ones_like(ids), **settings)[0].tolist()
+    model = adapters.add(plain, Adapter(kind="prefix", virtual_tokens=8), seq2seq=True).eval()
+    for weight in model.parameters():
+        if weight.requires_grad:
+            torch.nn.init.normal_(weight, std=5.0)
+    made = continued(model, ids, torch.ones_like(ids), **settings)
+    assert made[0].tolist() != before
+    with torch.no_grad():
+        scores = model(input_ids=ids, decoder_input_ids=made[:, :-1]).logits.argmax(-1)
+    assert torch.equal(scores, made[:, 1:])
 
 
 def test_p_tuning_trains_only_its_prefix_and_is_never_packed(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -97,6 +98,25 @@ def test_the_launch_line_is_last_and_exact(releases: dict[str, Path], tiny: Path
                                             f"--data {sft} --model {tiny} --out sft-run train.seed=7")  # fmt: skip
     document = json.loads(run_cli("plan", "sft", "-r", "tiny", "--data", sft, "--json").stdout)
     assert document["launch"].startswith("qilin-stage run sft -r tiny") and document["facts"]["exact"] is False
+
+
+def test_the_launch_line_is_what_a_shell_takes(releases: dict[str, Path], tiny: Path, tmp_path: Path) -> None:
+    place = tmp_path / "MODEL data"
+    place.symlink_to(releases["sft"])
+    targets = 'adapter.targets=["q_proj", "v_proj"]'
+    words = ("plan", "sft", "--data", str(place), "--model", str(tiny), targets)
+    line = run_cli(*words).stdout.splitlines()[-1]
+    assert shlex.split(line)[1:] == [
+        "run",
+        "sft",
+        "--data",
+        str(place),
+        "--model",
+        str(tiny),
+        "--out",
+        "sft-run",
+        targets,
+    ]
 
 
 def test_without_model_and_recipe_there_is_nothing_to_plan_for(releases: dict[str, Path]) -> None:
