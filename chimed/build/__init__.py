@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chimed import clean, quality, staging
 from chimed.build import passages, select, transform, write
@@ -26,12 +26,14 @@ from chimed.build.stage import stage_source, watched
 from chimed.build.work import alone_in, code_of, code_version, versions
 from chimed.build.workers import Run, fitting, workers
 from chimed.complete import complete
-from chimed.engine import Engine
 from chimed.errors import DataError
 from chimed.recipe import Recipe
 from chimed.records import RELEASE_NAMES, Split
 from chimed.release import MANIFEST, NOTE, Manifest, Release, open_release
 from chimed.source import refuse_faults
+
+if TYPE_CHECKING:
+    from chimed.engine import Engine
 
 Report = Callable[..., None]
 

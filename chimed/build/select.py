@@ -4,25 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from chimed import dedup, engine, staging
+from chimed import staging
 from chimed.build.lanes import SAMPLED, TRAIN, VALIDATION, Lanes
 from chimed.recipe import Dedup, Mixture, Share
 from chimed.release import Release
 
+if TYPE_CHECKING:
+    from chimed.engine import Engine
+
 
 def deduplicate(
-    lanes: Lanes, words: Dedup, work: Path, against: Release | None, where: engine.Engine, report: Callable[..., None]
+    lanes: Lanes, words: Dedup, work: Path, against: Release | None, where: Engine, report: Callable[..., None]
 ) -> dict[str, Any]:
     """Lose the duplicates among the live rows; returns what the manifest says of it."""
     if words.method == "off":
         return {"method": "off"}
+    from chimed import dedup, engine  # their compiled code takes a second to load
+
     alive = lanes.alive()
     settings = dedup.NearSettings.preset(words.preset, words.threshold, words.numbers)
     found = engine.finder(where, words.method)(lanes.texts, settings, work, against=against, progress=report)
