@@ -25,17 +25,20 @@ _LATER = ("cleaned", "masked", "flags")
 _CELLS = [field for field in staging.STAGED if field.name not in (*_BUFFERS, *_LATER)]
 
 
-def limited(rows: Iterable[Row | BadRow], limit: int | None) -> Iterator[Row | BadRow]:
+def limited(rows: Iterable[Row | BadRow], limit: int | None) -> Iterable[Row | BadRow]:
     """Rows that together stand for at most `limit` upstream rows; of joined ones as much as still fits."""
-    left = limit
+    return rows if limit is None else _limited(rows, limit)
+
+
+def _limited(rows: Iterable[Row | BadRow], left: int) -> Iterator[Row | BadRow]:
     for row in rows:
-        if left is not None and row.rows > left:
+        if row.rows > left:
             if left and isinstance(row, Row) and isinstance(row.value, str | list):
                 lines = row.value if isinstance(row.value, list) else row.value.split("\n")
                 value = lines[:left] if isinstance(row.value, list) else "\n".join(lines[:left])
                 yield row._replace(value=value, rows=left)
             return
-        left = None if left is None else left - row.rows
+        left -= row.rows
         yield row
 
 
@@ -92,7 +95,8 @@ class _Part:
     def batch(self) -> pa.RecordBatch:
         """The staged table; what later steps fill is null."""
         size = len(self.counts)
-        made = {field.name: _column(cells, field.type) for field, cells in zip(_CELLS, zip(*self.cells, strict=True))}
+        columns = zip(_CELLS, zip(*self.cells, strict=True), strict=True)
+        made = {field.name: _column(cells, field.type) for field, cells in columns}
         made["hash"] = pa.array(np.frombuffer(self.hashes, ">u8").astype(np.uint64))
         made["text_sha1"] = _strings(np.full(size, 40), self.sha1.hex().encode("ascii"))
         texts = _strings(self.lengths, self.texts)
