@@ -50,7 +50,7 @@ def exclude(lanes: Lanes, names: Collection[str]) -> None:
         start = 0
         for part in staging.read_parts(lane.parts, ["text_sha1"]):
             numbers = np.arange(start, start + part.num_rows)
-            ids = pa.array(lane.ids(numbers), pa.string())
+            ids = lane.id_column(numbers)
             hit = pc.or_(pc.is_in(part.column(0), wanted), pc.is_in(ids, wanted)).to_numpy(zero_copy_only=False)
             rows = lane.start + numbers[hit]
             lanes.lose(rows[lanes.fate[rows] == TRAIN], "excluded")
