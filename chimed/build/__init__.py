@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal
 
 from chimed import clean, quality, staging
 from chimed.build import passages, select, transform, write
@@ -32,9 +32,6 @@ from chimed.records import RELEASE_NAMES, Split
 from chimed.release import MANIFEST, NOTE, Manifest, Release, open_release
 from chimed.source import refuse_faults
 
-if TYPE_CHECKING:
-    from chimed.engine import Engine
-
 Report = Callable[..., None]
 
 
@@ -52,7 +49,7 @@ class Order:
     evals: Path | None = None
     against: Path | None = None
     workers: int | None = None
-    engine: Engine = "local"
+    engine: Literal["local", "ray"] = "local"
     report: Report = field(default=lambda *_, **__: None)
 
 
