@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from chimed.errors import DataError
@@ -49,32 +50,39 @@ def configs(manifest: Manifest) -> dict[str, Files]:
 
 
 def metadata(manifest: Manifest) -> dict[str, Any]:
-    """`configs` and `dataset_info` of the card's YAML, built with the datasets library's own classes.
+    """`configs` and `dataset_info` of the card's YAML, as the datasets library itself writes them (a test compares).
 
-    `num_bytes` are the bytes of the shards; `num_examples` is checked by the library on every load.
+    `num_bytes` are the bytes of the shards; `num_examples` is checked by the library on every load. The library is not
+    asked, for importing it costs more than all else at the start of a build.
     """
-    from datasets import DatasetInfo, Features
-    from datasets.info import DatasetInfosDict
-    from datasets.utils.metadata import MetadataConfigs
-    from huggingface_hub import DatasetCardData
-
     from chimed.export import arrow_schema
 
     known = {file.path: file for file in manifest.files}
-    data, infos, entries = DatasetCardData(), {}, {}
-    for name, files in configs(manifest).items():
+    infos: list[dict[str, Any]] = []
+    entries: list[dict[str, Any]] = []
+    for name, files in sorted(configs(manifest).items()):
         splits = [_split(part, [known[path] for path in paths]) for part, paths in files.items()]
         size = sum(split["num_bytes"] for split in splits)
-        shape = name if name in TRAINERS else None
-        infos[name] = DatasetInfo(
-            features=Features.from_arrow_schema(arrow_schema(manifest.split, shape)),
-            splits=splits, download_size=size, dataset_size=size,
-        )  # fmt: skip
+        features = fields(arrow_schema(manifest.split, name if name in TRAINERS else None))
+        info = {"config_name": name, "features": features, "splits": splits}
+        infos.append(info | {"download_size": size, "dataset_size": size})
         entry: dict[str, Any] = {"data_files": [{"split": part, "path": paths} for part, paths in files.items()]}
-        entries[name] = entry | ({"default": True} if name == "default" else {})
-    DatasetInfosDict(infos).to_dataset_card_data(data)
-    MetadataConfigs(entries).to_dataset_card_data(data)
-    return dict(data.to_dict())
+        entries.append({"config_name": name} | entry | ({"default": True} if name == "default" else {}))
+    return {"dataset_info": infos, "configs": entries} if entries else {}
+
+
+def fields(fields: Iterable[Any]) -> list[dict[str, Any]]:
+    """Names and types of Arrow fields in the library's short form."""
+    return [{"name": field.name} | _type(field.type) for field in fields]
+
+
+def _type(kind: Any) -> dict[str, Any]:
+    if not hasattr(kind, "value_type"):
+        return {"dtype": str(kind)}
+    inner = kind.value_type
+    if hasattr(inner, "value_type"):
+        return {"list": _type(inner)}
+    return {"list": fields(inner) if inner.num_fields else str(inner)}
 
 
 def _split(part: str, files: list[FileEntry]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ assistant, `c` chosen, `r` rejected. All later steps (cleaning, masking, guard, 
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -99,8 +100,8 @@ def texts_of(record: Record, split: Split) -> Texts | None:
     if conversation is None:
         return None
     messages = conversation(record)
-    roles = "".join(LETTER[message.role] for message in messages)
-    return _checked(tuple(message.content.strip() for message in messages), roles, CONVERSATION)
+    roles = "".join([LETTER[message.role] for message in messages])
+    return _checked(tuple([message.content.strip() for message in messages]), roles, CONVERSATION)
 
 
 def _pair(record: Preference) -> Texts:
@@ -112,9 +113,14 @@ def _pair(record: Preference) -> Texts:
 
 
 def _checked(texts: tuple[str, ...], roles: str, shape: re.Pattern[str]) -> Texts:
-    if not shape.fullmatch(roles) or not all(texts):
+    if not _has_shape(roles, shape) or not all(texts):
         raise Skip("broken_turns", f"roles {roles}")
     return Texts(texts, roles)
+
+
+@functools.lru_cache(maxsize=1024)
+def _has_shape(roles: str, shape: re.Pattern[str]) -> bool:
+    return shape.fullmatch(roles) is not None
 
 
 def same_answer(chosen: str, rejected: str) -> bool:

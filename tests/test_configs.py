@@ -7,8 +7,10 @@ import yaml
 from releases import SOURCES, make_release, some_rows
 
 from chimed import card
-from chimed.configs import check_card, configs, metadata
+from chimed.configs import check_card, configs, fields, metadata
 from chimed.errors import DataError
+from chimed.export import arrow_schema
+from chimed.records import Split
 
 
 @pytest.mark.parametrize("split", ["cpt", "sft", "dpo"])
@@ -53,6 +55,35 @@ def test_counts_and_default_of_the_yaml(tmp_path: Path) -> None:
     assert counts["default"] == [15, 3] and counts["school_math"] == [5, 1]
     assert [config["config_name"] for config in data["configs"] if config.get("default")] == ["default"]
     assert yaml.safe_load(yaml.safe_dump(data)) == data
+
+
+@pytest.mark.parametrize("split", ["cpt", "sft", "dpo"])
+def test_the_yaml_is_what_the_datasets_library_writes(tmp_path: Path, split: Split) -> None:
+    from datasets import DatasetInfo, Features
+    from datasets.info import DatasetInfosDict
+    from datasets.utils.metadata import MetadataConfigs
+    from huggingface_hub import DatasetCardData
+
+    made = metadata(make_release(tmp_path, split, validation=1).manifest)
+    infos = {
+        info["config_name"]: DatasetInfo(
+            features=Features.from_arrow_schema(arrow_schema(split)), splits=info["splits"],
+            download_size=info["download_size"], dataset_size=info["dataset_size"],
+        )
+        for info in made["dataset_info"]
+    }  # fmt: skip
+    data = DatasetCardData()
+    DatasetInfosDict(infos).to_dataset_card_data(data)
+    MetadataConfigs({config["config_name"]: dict(config) for config in made["configs"]}).to_dataset_card_data(data)
+    assert yaml.safe_dump(made, sort_keys=False) == yaml.safe_dump(data.to_dict(), sort_keys=False)
+
+
+@pytest.mark.parametrize("shape", ["llamafactory", "swift"])
+def test_the_features_of_a_trainers_shape_are_those_of_the_library(shape: str) -> None:
+    from datasets import Features
+
+    schema = arrow_schema("dpo", shape)
+    assert fields(schema) == Features.from_arrow_schema(schema)._to_yaml_list()
 
 
 GOOD = "---\nconfigs:\n- config_name: a\n  data_files:\n  - split: train\n    path: x.parquet\n---\n# 卡\n"

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from chimed import clean, quality, staging
 from chimed.build import passages, select, transform, write
@@ -21,12 +21,12 @@ from chimed.build.inputs import Input, chosen, find, known_sources, refuse_unser
 from chimed.build.lanes import Lane, Lanes, load
 from chimed.build.measure import source_entries
 from chimed.build.overlap import write_overlap
+from chimed.build.reading import watched
 from chimed.build.samples import write_samples
-from chimed.build.stage import stage_source, watched
+from chimed.build.stage import stage_source
 from chimed.build.work import alone_in, code_of, code_version, versions
 from chimed.build.workers import Run, fitting, workers
 from chimed.complete import complete
-from chimed.engine import Engine
 from chimed.errors import DataError
 from chimed.recipe import Recipe
 from chimed.records import RELEASE_NAMES, Split
@@ -50,7 +50,7 @@ class Order:
     evals: Path | None = None
     against: Path | None = None
     workers: int | None = None
-    engine: Engine = "local"
+    engine: Literal["local", "ray"] = "local"
     report: Report = field(default=lambda *_, **__: None)
 
 

@@ -17,6 +17,7 @@ from chimed.ledger import Account, ordered
 from chimed.release import SourceEntry, UpstreamFile
 
 Counts = dict[str, dict[str, int]]
+_MEASURED = ["texts", "license", "repairs", "cleaned", "masked", "flags"]
 
 
 def source_entries(
@@ -50,10 +51,10 @@ def _measure(lane: Lane, lanes: Lanes) -> dict[str, Any]:
     repairs: Counter[str] = Counter()
     steps: dict[str, Counter[str]] = {"clean": Counter(), "mask": Counter(), "quality": Counter()}
     start = lane.start
-    for part in staging.read_parts(lane.parts):
-        fates = pa.array(lanes.fate[start : start + part.num_rows])
+    for part in staging.read_parts(lane.parts, _MEASURED):
+        here = np.flatnonzero(np.isin(lanes.fate[start : start + part.num_rows], (TRAIN, VALIDATION)))
         start += part.num_rows
-        kept = part.filter(pc.is_in(fates, pa.array([TRAIN, VALIDATION], pa.uint8())))
+        kept = part if len(here) == part.num_rows else part.take(pa.array(here))
         texts = kept.column("texts").flatten()
         size += pc.sum(pc.binary_length(texts)).as_py() or 0
         chars += pc.sum(pc.utf8_length(texts)).as_py() or 0

@@ -53,11 +53,11 @@ def content_of(row: Row) -> bytes:
     return _canonical(row.value)
 
 
-def row_hash(item: Parsed) -> int:
-    """64 bits of the upstream row itself (of the shared key where rows are joined)."""
+def row_digest(item: Parsed) -> bytes:
+    """64 bits of the upstream row itself (of the shared key where rows are joined), the highest byte first."""
     key = item.row.key if isinstance(item.row, Row) else None
     content = item.content if key is None else key.encode("utf-8", "backslashreplace")
-    return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest())
+    return hashlib.blake2b(content, digest_size=8).digest()
 
 
 def _canonical(value: Any) -> bytes:

@@ -8,15 +8,17 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
-from chimed import dedup, staging
+from chimed import staging
 from chimed.build.lanes import Lane, Lanes
-from chimed.dedup import Cut
 from chimed.records import Split
+
+if TYPE_CHECKING:
+    from chimed.dedup import Cut
 
 FLAGGED, SHORTENED = "repeated_passage", "repeated_passage_cut"
 
@@ -28,6 +30,8 @@ def mark(lanes: Lanes, split: Split, words: str, work: Path) -> dict[str, Any]:
     """
     if words == "off":
         return {"action": "off"}
+    from chimed import dedup  # its compiled code takes a second to load
+
     cutting = words == "cut" and split == "cpt"
     alive = lanes.alive()
     settings = dedup.SubstringSettings()

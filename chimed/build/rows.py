@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from chimed import __version__, clean, privacy, quality, staging
+from chimed import __version__, clean, quality, staging
 from chimed.build.lanes import LOST, SAMPLED, TRAIN, VALIDATION, Lane, Lanes
 from chimed.formatter import ROLE, publish
 from chimed.parquet import published_schema
@@ -87,9 +87,11 @@ def published(lanes: Lanes, lane: Lane, split: Split, fate: int, times: int = 1)
         for part, numbers in _parts(
             lane, _fates(lanes, lane), (fate,), ["texts", "roles", "kind", "domain", "license"]
         ):
-            ids = lane.ids(numbers) if copy == 1 else [f"{name}#{copy}" for name in lane.ids(numbers)]
+            ids = lane.id_column(numbers)
+            if copy > 1:
+                ids = pc.binary_join_element_wise(ids, f"#{copy}", "")
             columns = _training_columns(split, part.column("texts"), part.column("roles"))
-            columns |= {"id": pa.array(ids), "source": pa.repeat(lane.source.name, len(ids))}
+            columns |= {"id": ids, "source": pa.repeat(lane.source.name, len(ids))}
             columns |= {name: part.column(name) for name in ("kind", "domain", "license")}
             yield pa.RecordBatch.from_arrays(
                 [columns[name].cast(schema.field(name).type) for name in schema.names], schema=schema
@@ -105,6 +107,8 @@ def did(row: dict[str, Any], extra: list[dict[str, str]]) -> str:
         if name
     ]
     if row["masked"]:
+        from chimed import privacy  # its many patterns take a third of a second to compile
+
         counts = ", ".join(f"{name} {count}" for name, count in json.loads(row["masked"]).items())
         steps.append({"step": "mask", "version": privacy.RULES_VERSION, "did": f"masked {counts}"})
     if row["flags"]:
@@ -117,24 +121,24 @@ def origins(lanes: Lanes) -> Iterator[pa.RecordBatch]:
     for lane in lanes.lanes:
         for fate, name in ((TRAIN, "train"), (VALIDATION, "validation")):
             for part, numbers in _parts(lane, _fates(lanes, lane), (fate,), [*_KEPT, *_DONE]):
-                ids = lane.ids(numbers)
                 made = {
-                    "id": ids,
-                    "source": [lane.source.name] * len(ids),
-                    "part": [name] * len(ids),
-                    "steps": list(_did(part)),
+                    "id": lane.id_column(numbers),
+                    "source": pa.repeat(lane.source.name, len(numbers)),
+                    "part": pa.repeat(name, len(numbers)),
+                    "steps": pa.array(_did(part), pa.string()),
                 }
-                columns = [pa.array(made[n], pa.string()) if n in made else part.column(n) for n in ORIGIN.names]
+                columns = [made[n] if n in made else part.column(n) for n in ORIGIN.names]
                 yield pa.RecordBatch.from_arrays(columns, schema=ORIGIN)
 
 
-def _did(part: pa.RecordBatch) -> Iterator[str]:
-    """`did` for every row; most rows share what was done to them."""
-    known: dict[tuple[str | None, ...], str] = {}
-    for cells in zip(*(part.column(name).to_pylist() for name in _DONE), strict=True):
-        if cells not in known:
-            known[cells] = did(dict(zip(_DONE, cells, strict=True)), [])
-        yield known[cells]
+def _did(part: pa.RecordBatch) -> list[str]:
+    """`did` for every row; most rows share what was done to them, in many parts all rows."""
+    columns = [part.column(name) for name in _DONE]
+    if all(column.null_count == len(column) for column in columns):
+        return [did(dict.fromkeys(_DONE), [])] * part.num_rows
+    rows = list(zip(*(column.to_pylist() for column in columns), strict=True))
+    known = {cells: did(dict(zip(_DONE, cells, strict=True)), []) for cells in dict.fromkeys(rows)}
+    return [known[cells] for cells in rows]
 
 
 def losses(lanes: Lanes) -> Iterator[pa.RecordBatch]:

@@ -4,25 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from chimed import dedup, engine, staging
+from chimed import staging
 from chimed.build.lanes import SAMPLED, TRAIN, VALIDATION, Lanes
 from chimed.recipe import Dedup, Mixture, Share
 from chimed.release import Release
 
+if TYPE_CHECKING:
+    from chimed.engine import Engine
+
 
 def deduplicate(
-    lanes: Lanes, words: Dedup, work: Path, against: Release | None, where: engine.Engine, report: Callable[..., None]
+    lanes: Lanes, words: Dedup, work: Path, against: Release | None, where: Engine, report: Callable[..., None]
 ) -> dict[str, Any]:
     """Lose the duplicates among the live rows; returns what the manifest says of it."""
     if words.method == "off":
         return {"method": "off"}
+    from chimed import dedup, engine  # their compiled code takes a second to load
+
     alive = lanes.alive()
     settings = dedup.NearSettings.preset(words.preset, words.threshold, words.numbers)
     found = engine.finder(where, words.method)(lanes.texts, settings, work, against=against, progress=report)
@@ -45,7 +50,7 @@ def exclude(lanes: Lanes, names: Collection[str]) -> None:
         start = 0
         for part in staging.read_parts(lane.parts, ["text_sha1"]):
             numbers = np.arange(start, start + part.num_rows)
-            ids = pa.array(lane.ids(numbers), pa.string())
+            ids = lane.id_column(numbers)
             hit = pc.or_(pc.is_in(part.column(0), wanted), pc.is_in(ids, wanted)).to_numpy(zero_copy_only=False)
             rows = lane.start + numbers[hit]
             lanes.lose(rows[lanes.fate[rows] == TRAIN], "excluded")

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import threading
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,97 +13,126 @@ import orjson
 import pyarrow as pa
 
 from chimed import staging
-from chimed.build.parse import Parsed, parse_rows, row_hash
-from chimed.readers.telling import telling
+from chimed.build.parse import Parsed, parse_rows, row_digest
+from chimed.build.reading import noted
 from chimed.records import Split
 from chimed.source import BadRow, Row, Source
 
 Cells = tuple[Any, ...]
-EVERY = 0.5
-"""Seconds between two notes, and two looks, at how much was read."""
-
-NOTE = "bytes-read"
+_BUFFERS = ("hash", "texts", "text_sha1")
 _LATER = ("cleaned", "masked", "flags")
-_NOW = [field for field in staging.STAGED if field.name not in _LATER]
-_ROWS = staging.STAGED.get_field_index("rows")
+_CELLS = [field for field in staging.STAGED if field.name not in (*_BUFFERS, *_LATER)]
 
 
-def limited(rows: Iterable[Row | BadRow], limit: int | None) -> Iterator[Row | BadRow]:
+def limited(rows: Iterable[Row | BadRow], limit: int | None) -> Iterable[Row | BadRow]:
     """Rows that together stand for at most `limit` upstream rows; of joined ones as much as still fits."""
-    left = limit
+    return rows if limit is None else _limited(rows, limit)
+
+
+def _limited(rows: Iterable[Row | BadRow], left: int) -> Iterator[Row | BadRow]:
     for row in rows:
-        if left is not None and row.rows > left:
+        if row.rows > left:
             if left and isinstance(row, Row) and isinstance(row.value, str | list):
                 lines = row.value if isinstance(row.value, list) else row.value.split("\n")
                 value = lines[:left] if isinstance(row.value, list) else "\n".join(lines[:left])
                 yield row._replace(value=value, rows=left)
             return
-        left = None if left is None else left - row.rows
+        left -= row.rows
         yield row
 
 
-def _staged(source: Source, item: Parsed) -> Cells:
-    """One row of the staged table as far as parsing fills it; texts as UTF-8, so that they are encoded once."""
-    row, record = item.row, item.record
-    if record is not None and item.texts is not None:
+class _Part:
+    """The rows of one part while they are read.
+
+    Texts and hashes go into the buffers of their columns at once: the objects of a row are forgotten before the next
+    one is read, which keeps to the memory that the processor has at hand.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self.source, self.weight, self.read = source, 0, 0
+        self.texts, self.hashes, self.sha1 = bytearray(), bytearray(), bytearray()
+        self.lengths: list[int] = []
+        self.counts: list[int] = []
+        self.cells: list[Cells] = []
+
+    def add(self, item: Parsed) -> None:
+        """Take one row as far as parsing fills it."""
+        row, record = item.row, item.record
+        self.weight += len(item.content)
+        self.read += row.rows
+        self.hashes += row_digest(item)
+        if record is None or item.texts is None:
+            self._lost(row, item.content, item.reason, item.detail)
+            return
         try:
             texts = [text.encode("utf-8") for text in item.texts.texts]
         except UnicodeEncodeError as error:
-            detail = f"half a surrogate pair at {error.start}"
-            return _staged(source, Parsed(row, item.content, reason="bad_bytes", detail=detail))
-        return (
-            row_hash(item), row.rows, None, None, None, texts, item.texts.roles,
-            getattr(record, "kind", source.kind), record.domain or source.domain, record.license or source.license,
-            row.file, row.position, record.title, record.upstream_id, hashlib.sha1(b"\n".join(texts)).hexdigest(),
-            orjson.dumps(record.metadata).decode() if record.metadata else None, ",".join(record.repairs) or None,
-        )  # fmt: skip
-    return (
-        row_hash(item), row.rows, item.reason, "parse", item.detail, [], "", source.kind, source.domain, source.license,
-        row.file, row.position, None, None, hashlib.sha1(item.content).hexdigest(), None, None,
-    )  # fmt: skip
+            self._lost(row, item.content, "bad_bytes", f"half a surrogate pair at {error.start}")
+            return
+        for text in texts:
+            self.texts += text
+            self.lengths.append(len(text))
+        self.counts.append(len(texts))
+        self.sha1 += hashlib.sha1(b"\n".join(texts)).digest()
+        source, metadata = self.source, record.metadata
+        self.cells.append((
+            row.rows, None, None, None, item.texts.roles, getattr(record, "kind", source.kind),
+            record.domain or source.domain, record.license or source.license, row.file, row.position, record.title,
+            record.upstream_id, orjson.dumps(metadata).decode() if metadata else None,
+            ",".join(record.repairs) or None,
+        ))  # fmt: skip
+
+    def _lost(self, row: Row | BadRow, content: bytes, reason: str | None, detail: str | None) -> None:
+        source = self.source
+        self.counts.append(0)
+        self.sha1 += hashlib.sha1(content).digest()
+        self.cells.append((
+            row.rows, reason, "parse", detail, "", source.kind, source.domain, source.license, row.file, row.position,
+            None, None, None, None,
+        ))  # fmt: skip
+
+    def batch(self) -> pa.RecordBatch:
+        """The staged table; what later steps fill is null."""
+        size = len(self.counts)
+        columns = zip(_CELLS, zip(*self.cells, strict=True), strict=True)
+        made = {field.name: _column(cells, field.type) for field, cells in columns}
+        made["hash"] = pa.array(np.frombuffer(self.hashes, ">u8").astype(np.uint64))
+        made["text_sha1"] = _strings(np.full(size, 40), self.sha1.hex().encode("ascii"))
+        texts = _strings(self.lengths, self.texts)
+        made["texts"] = pa.ListArray.from_arrays(pa.array(_ends(self.counts)), texts)
+        arrays = [made.get(field.name, pa.nulls(size, field.type)) for field in staging.STAGED]
+        return pa.RecordBatch.from_arrays(arrays, schema=staging.STAGED)
 
 
-def _parts(source: Source, parsed: Iterable[Parsed]) -> Iterator[list[Cells]]:
-    """Rows by the part: of each only what its part needs is held."""
-    held: list[Cells] = []
-    weight = 0
-    for item in parsed:
-        held.append(_staged(source, item))
-        weight += len(item.content)
-        if len(held) >= staging.PART_ROWS or weight >= staging.PART_WEIGHT:
-            yield held
-            held, weight = [], 0
-    if held:
-        yield held
+def _column(cells: Sequence[Any], kind: pa.DataType) -> pa.Array:
+    """A column of cells; most columns hold one value, often null, in all rows of a part."""
+    if cells.count(cells[0]) == len(cells):
+        return pa.repeat(pa.scalar(cells[0], kind), len(cells))
+    return pa.array(cells, kind)
 
 
-def _batch(cells: Sequence[Cells]) -> pa.RecordBatch:
-    """The staged table of some rows; what later steps fill is null."""
-    made = {field.name: column for field, column in zip(_NOW, zip(*cells, strict=True), strict=True)}
-    arrays = [
-        pa.nulls(len(cells), field.type)
-        if field.name in _LATER
-        else _lists(made[field.name])
-        if field.name == "texts"
-        else pa.array(made[field.name], field.type)
-        for field in staging.STAGED
-    ]
-    return pa.RecordBatch.from_arrays(arrays, schema=staging.STAGED)
+def _strings(lengths: Sequence[int] | npt.NDArray[np.int64], data: bytes | bytearray) -> pa.StringArray:
+    """Texts from their UTF-8 on end; the buffers are laid out here, for Arrow would look through every text again."""
+    return pa.StringArray.from_buffers(len(lengths), pa.py_buffer(_ends(lengths)), pa.py_buffer(data))
 
 
-def _lists(rows: Sequence[list[bytes]]) -> pa.ListArray:
-    """Lists of texts from UTF-8; the buffers are laid out here, for Arrow would look through every text again."""
-    texts = [text for row in rows for text in row]
-    ends = pa.py_buffer(_ends(texts))
-    flat = pa.StringArray.from_buffers(len(texts), ends, pa.py_buffer(b"".join(texts)))
-    return pa.ListArray.from_arrays(pa.array(_ends(rows)), flat)
-
-
-def _ends(items: Sequence[Sized]) -> npt.NDArray[np.int32]:
+def _ends(lengths: Sequence[int] | npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
     """Offsets of Arrow: zero, then where each item ends."""
-    offsets = np.zeros(len(items) + 1, np.int32)
-    np.cumsum([len(item) for item in items], out=offsets[1:])
+    offsets = np.zeros(len(lengths) + 1, np.int32)
+    np.cumsum(lengths, out=offsets[1:])
     return offsets
+
+
+def _parts(source: Source, parsed: Iterable[Parsed]) -> Iterator[_Part]:
+    """Rows by the part: of each only what its part needs is held."""
+    part = _Part(source)
+    for item in parsed:
+        part.add(item)
+        if len(part.counts) >= staging.PART_ROWS or part.weight >= staging.PART_WEIGHT:
+            yield part
+            part = _Part(source)
+    if part.counts:
+        yield part
 
 
 def stage_source(source: Source, split: Split, folder: Path, files: Sequence[str], out: Path, limit: int | None) -> int:
@@ -120,54 +145,12 @@ def stage_source(source: Source, split: Split, folder: Path, files: Sequence[str
         return int(done.read_text(encoding="utf-8"))
     read = 0
     rows = limited(source.reader.read(folder, files), limit)
-    with telling(_Noted(out / NOTE)):
-        for number, cells in enumerate(_parts(source, parse_rows(source, split, rows))):
-            part = out / f"{number:06d}.arrow"
-            if not part.is_file():
-                staging.write_part(part, _batch(cells))
-            read += sum(row[_ROWS] for row in cells)
-            cells.clear()
+    with noted(out):
+        for number, part in enumerate(_parts(source, parse_rows(source, split, rows))):
+            path = out / f"{number:06d}.arrow"
+            if not path.is_file():
+                staging.write_part(path, part.batch())
+            read += part.read
+            del part  # before the next one fills
     staging.write_text(done, str(read))
     return read
-
-
-class _Noted:
-    """Notes in a small file how many bytes of its files a source has read: whoever watches may be another process."""
-
-    def __init__(self, note: Path) -> None:
-        self._note = note
-        self._read: dict[Path, int] = {}
-        self._next = 0.0
-
-    def __call__(self, path: Path, offset: int) -> None:
-        self._read[path] = max(offset, self._read.get(path, 0))
-        if time.monotonic() >= self._next:
-            staging.write_text(self._note, str(sum(self._read.values())))
-            self._next = time.monotonic() + EVERY
-
-
-def bytes_read(out: Path, size: int) -> int:
-    """How many bytes of its `size` a source has read that is staged into `out`."""
-    if (out / "done").is_file():
-        return size
-    with contextlib.suppress(FileNotFoundError):
-        return min(int((out / NOTE).read_text(encoding="utf-8")), size)
-    return 0
-
-
-@contextmanager
-def watched(sizes: Mapping[Path, int], words: str, report: Callable[..., None]) -> Iterator[None]:
-    """Report bytes read of all bytes, twice a second; `sizes` are those of the sources by the folder of their parts."""
-    over = threading.Event()
-
-    def look() -> None:
-        while not over.wait(EVERY):
-            report(sum(bytes_read(out, size) for out, size in sizes.items()), sum(sizes.values()), words)
-
-    thread = threading.Thread(target=look, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()

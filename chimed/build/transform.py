@@ -7,12 +7,15 @@ import json
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from chimed import clean, guard, privacy, quality, staging
+from chimed import clean, guard, quality, staging
 from chimed.formatter import ROLE, same_answer
+
+if TYPE_CHECKING:
+    from chimed.privacy import Masker
 
 
 @dataclass(frozen=True)
@@ -52,8 +55,10 @@ class Fate:
 
 
 @functools.lru_cache(maxsize=2)
-def _masker(profile: str) -> privacy.Masker:
-    return privacy.Masker(profile)
+def _masker(profile: str) -> Masker:
+    from chimed.privacy import Masker  # its many patterns take a third of a second to compile
+
+    return Masker(profile)
 
 
 @functools.lru_cache(maxsize=2)

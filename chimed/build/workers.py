@@ -8,9 +8,10 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from chimed import engine
+if TYPE_CHECKING:
+    from chimed.engine import Engine
 
 BYTES_PER_WORKER = 64 * 2**20
 
@@ -44,9 +45,11 @@ def _here(function: Callable[..., Any], calls: Iterable[tuple[Any, ...]]) -> Ite
 
 
 @contextmanager
-def workers(count: int, where: engine.Engine) -> Iterator[Run]:
+def workers(count: int, where: Engine) -> Iterator[Run]:
     """A runner `run(function, calls)` that yields one result per call, in any order."""
     if where == "ray":
+        from chimed import engine
+
         with engine.tasks() as run:
             yield run
         return

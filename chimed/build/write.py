@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from chimed import dedup
 from chimed.build import rows
 from chimed.build.lanes import LOST, TRAIN, VALIDATION, Lanes
 from chimed.errors import ConflictError
@@ -50,6 +49,8 @@ def write_sketches(folder: Path, lanes: Lanes, split: Split, words: Dedup, times
     """
     if words.method == "off":
         return []
+    from chimed import dedup  # its compiled code takes a second to load
+
     preset = "default" if words.preset == "lee2022" else words.preset
     settings = dedup.NearSettings.preset(preset, words.threshold, words.numbers)
     batches = (

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from chimed.cli.console import Json, app, print_json, print_table, progress
+from chimed.cli.console import Json, app, loading, print_json, print_table, progress
 from chimed.errors import DataError, UsageError
 
 SplitName = Literal["cpt", "sft", "dpo", "all"]
@@ -176,9 +176,10 @@ def build(
     as_json: Json = False,
 ) -> None:  # fmt: skip
     """Build releases from upstream files. Example: chimed build --split sft --sample"""
-    from chimed.build import build as run
-    from chimed.build.inputs import keep_apart
-    from chimed.recipe import load, with_options
+    with loading():
+        from chimed.build import build as run
+        from chimed.build.inputs import keep_apart
+        from chimed.recipe import load, with_options
 
     said = {"dedup__method": dedup, "dedup__numbers": numbers, "guard__action": guard, "mask": mask}
     words = with_options(load(recipe), **said)

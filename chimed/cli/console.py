@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from chimed import __version__
-from chimed.console import Json, print_json, print_table, progress, run
+from chimed.console import Json, loading, print_json, print_table, progress, run
 
-__all__ = ["Json", "app", "main", "print_json", "print_table", "progress", "run"]
+__all__ = ["Json", "app", "loading", "main", "print_json", "print_table", "progress", "run"]
 
 app = typer.Typer(
     name="chimed", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False,
