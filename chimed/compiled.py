@@ -62,7 +62,7 @@ def kernel(*signatures: Any, inline: bool = False) -> Callable[[Callable[..., An
 
     def compiled(function: Callable[..., Any]) -> Any:
         made = numba.njit(list(signatures), **options)(function) if signatures else numba.njit(**options)(function)
-        if made.stats.cache_misses:
+        if not numba.config.DISABLE_JIT and made.stats.cache_misses:
             _tell()
         return made
 
