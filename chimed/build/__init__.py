@@ -112,7 +112,7 @@ class _Build:
         facts = select.deduplicate(
             lanes, recipe.dedup, self._folder("dedup"), self.against, self.order.engine, self.order.report
         )
-        repeated = passages.mark(lanes, self.split, recipe.dedup.substring, self._folder("passages"))
+        repeated = passages.mark(lanes, self.split, recipe.dedup.substring, self._folder("passages"), self.order.engine)
         excluded = self._excluded()
         select.exclude(lanes, excluded)
         times = select.mix(lanes, recipe.mixture, recipe.seed)

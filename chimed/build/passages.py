@@ -19,18 +19,19 @@ from chimed.records import Split
 
 if TYPE_CHECKING:
     from chimed.dedup import Cut
+    from chimed.engine import Engine
 
 FLAGGED, SHORTENED = "repeated_passage", "repeated_passage_cut"
 
 
-def mark(lanes: Lanes, split: Split, words: str, work: Path) -> dict[str, Any]:
-    """Find repeated passages among the live rows; returns what the manifest says of them.
+def mark(lanes: Lanes, split: Split, words: str, work: Path, where: Engine) -> dict[str, Any]:
+    """Find repeated passages among the live rows on an engine; returns what the manifest says of them.
 
     `words` is off, flag or cut. A row of which too little is left is lost as `repeated_substring`, with its twin.
     """
     if words == "off":
         return {"action": "off"}
-    from chimed import dedup  # its compiled code takes a second to load
+    from chimed import dedup, engine  # their compiled code takes a second to load
 
     cutting = words == "cut" and split == "cpt"
     alive = lanes.alive()
@@ -43,7 +44,7 @@ def mark(lanes: Lanes, split: Split, words: str, work: Path) -> dict[str, Any]:
         "characters": 0,
         "dropped": 0,
     }
-    found = dedup.substring(lanes.texts, settings, work / "windows", 3 * size)
+    found = engine.finder(where, "substring")(lanes.texts, settings, work / "windows", 3 * size)
     by_part = itertools.groupby(_placed(lanes, alive, found), key=lambda placed: placed[:2])
     for (lane, number), cuts in by_part:
         target = work / "parts" / f"{lane.source.name}-{number:06d}.arrow"

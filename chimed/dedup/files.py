@@ -55,18 +55,18 @@ class Job:
 
 def deduplicate(
     job: Job, method: Method, settings: NearSettings, *, against: Released | None = None,
-    progress: Progress | None = None, find: Callable[..., Found] | None = None,
+    progress: Progress | None = None, find: Callable[..., Any] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Write the kept rows to `job.out` and the lost ones beside it; returns what was read, kept and lost.
 
-    `find` takes the place of `near` or `exact` (another engine). Raises UsageError where the output is one of the
+    `find` takes the place of `near`, `exact` or `substring` (another engine). Raises UsageError where the output is one of the
     inputs, DataError where a file cannot be read or does not have the column.
     """
     started = time.monotonic()
     _check(job, method, against)
     try:
         if method == "substring":
-            facts = _cut_rows(job)
+            facts = _cut_rows(job, find or substring)
         else:
             finder = find or (near if method == "near" else exact)
             found = finder(job.texts, settings, job.work, against=against, progress=progress)
@@ -136,13 +136,13 @@ def _batched(rows: Iterator[dict[str, Any]], size: int = 8192) -> Iterator[pa.Re
         yield pa.RecordBatch.from_pylist(held, LOST)
 
 
-def _cut_rows(job: Job) -> dict[str, Any]:
+def _cut_rows(job: Job, find: Callable[..., Iterator[Cut]]) -> dict[str, Any]:
     """Cut repeated passages; rows of which too little is left are lost."""
     anyfile.require_text(job.paths, job.column)
     size = sum(path.stat().st_size * (3 if anyfile.kind_of(path) == "parquet" else 1) for path in job.paths)
     counts = {"read": 0, "cut": 0, "cut_characters": 0}
     dropped: list[tuple[int, int]] = []
-    cuts = substring(job.texts, SubstringSettings(), job.work, size)
+    cuts = find(job.texts, SubstringSettings(), job.work, size)
     change = _Change(cuts, counts, dropped)
     kept = anyfile.rewrite(job.paths, job.out, job.column, change)
     next(cuts, None)  # lets the search close its files

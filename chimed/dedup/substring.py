@@ -23,6 +23,7 @@ from chimed.dedup.windows import bits_between, emit, mark, part, repeated, set_b
 from chimed.errors import UsageError
 
 Batches = Callable[[], Iterator[pa.RecordBatch]]
+Pairs = tuple[npt.NDArray[np.int64], Iterator[npt.NDArray[np.int64]]]
 SENTENCE_ENDS = frozenset("。！？!?；;\n…")
 KEEP_CHARACTERS, KEEP_SHARE = 20, 0.1
 _LEAST_SLOTS, _MOST_SLOTS = 20, 30
@@ -45,6 +46,9 @@ class SubstringSettings:
         return max(2, self.length * 24 // 75)
 
 
+Search = Callable[[Batches, SubstringSettings, Path, int], Pairs]
+
+
 @dataclass(frozen=True)
 class Cut:
     """A row that holds repeated passages: what is cut (code points), and whether too little would be left of it.
@@ -59,14 +63,23 @@ class Cut:
     twin: int
 
 
-def substring(batches: Batches, settings: SubstringSettings, work: Path, size: int = 2**28) -> Iterator[Cut]:
+def substring(
+    batches: Batches, settings: SubstringSettings, work: Path, size: int = 2**28, *, search: Search | None = None
+) -> Iterator[Cut]:
     """Rows of which something is cut, in order. `batches` (column `text`) is read three times; `work` is emptied.
 
     `size` is about how many bytes of text there are: a wrong guess costs time or memory, never the result. Memory: two
-    bits per character and a filter of up to 256 MB; on disk 24 bytes per window that may repeat.
+    bits per character and a filter of up to 256 MB; on disk 24 bytes per window that may repeat. `search` takes the
+    place of `pairs_here` (another engine).
     """
     with ExitStack() as stack:
-        starts, repeat, first, pairs = _search(batches, settings, work, size, stack)
+        starts, found = (search or pairs_here)(batches, settings, work, size)
+        repeat, first = (np.zeros(starts[-1] // 8 + 1, np.uint8) for _ in range(2))
+        pairs = stack.enter_context(closing(Grown(work / "pairs", np.int64)))
+        for part in found:
+            set_bits(np.ascontiguousarray(part[:, 0]), repeat)
+            set_bits(np.ascontiguousarray(part[:, 1]), first)
+            pairs.append(part)
         yield from _cuts(batches, settings, starts, repeat, first, _heads(pairs.array(), repeat))
     shutil.rmtree(work)
 
@@ -75,76 +88,80 @@ def repeated_places(
     batches: Batches, settings: SubstringSettings, work: Path, size: int = 2**28
 ) -> npt.NDArray[np.int64]:
     """All places (numbers of characters over all texts, ascending) where a window begins that stood before."""
-    with ExitStack() as stack:
-        _, _, _, pairs = _search(batches, settings, work, size, stack)
-        places = np.sort(pairs.array().reshape(-1, 2)[:, 0])
+    _, found = pairs_here(batches, settings, work, size)
+    places = np.sort(np.concatenate([np.empty(0, np.int64), *(part[:, 0] for part in found)]))
     shutil.rmtree(work)
     return places
 
 
-def _search(
-    batches: Batches, settings: SubstringSettings, work: Path, size: int, stack: ExitStack
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8], npt.NDArray[np.uint8], Grown[np.int64]]:
-    """Begins of texts, bits of repeats and of first places, and all pairs (place, first place)."""
+def filter_of(size: int) -> npt.NDArray[np.uint8]:
+    """An empty filter (of `twice`) for about so many bytes of text: few characters are minimizers."""
+    bits = min(_MOST_SLOTS, max(_LEAST_SLOTS, (size // 4).bit_length()))
+    return np.zeros((1 << bits) // 4, np.uint8)
+
+
+def parts_for(characters: int) -> int:
+    """How many parts windows are divided into, so that each fits in memory."""
+    return min(_MOST_PARTITIONS, 1 << int(characters // _PARTITION_CHARACTERS).bit_length())
+
+
+def mark_texts(texts: pa.Array, settings: SubstringSettings, seen: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
+    """First sweep: note the minimizers of some texts in the filter; returns how many characters each text has."""
+    counts = np.empty(len(texts), np.int64)
+    mark(*buffers(texts), settings.length, settings.gram, seen, counts)
+    return counts
+
+
+def windows_of(
+    texts: pa.Array, settings: SubstringSettings, seen: npt.NDArray[np.uint8], start: int, stop: int, parts: int
+) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
+    """Second sweep: windows that may repeat of the texts whose characters are [start, stop) of all.
+
+    Returns windows (two hashes, place) by part, in the order of their places, and where each part begins and ends.
+    """
+    hashes, places = np.empty((2, stop - start), np.uint64), np.empty(stop - start, np.int64)
+    count = emit(*buffers(texts), settings.length, settings.gram, seen, start, hashes, places)
+    windows, ends = np.empty((count, 3), np.uint64), np.empty(parts + 1, np.int64)
+    part(hashes, places, count, windows, ends)
+    return windows, ends
+
+
+def pairs_of(windows: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
+    """Pairs (place, first place) of equal windows among those of a part, which come in the order of their places."""
+    table = np.full(1 << (2 * len(windows)).bit_length(), -1, np.int64)
+    found = np.empty((len(windows), 2), np.int64)
+    return found[: repeated(windows, table, found)]
+
+
+def pairs_here(batches: Batches, settings: SubstringSettings, work: Path, size: int) -> Pairs:
+    """Where every text begins among all characters, and the pairs of repeated windows part by part, on this machine."""
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
-    bits = min(_MOST_SLOTS, max(_LEAST_SLOTS, (size // 4).bit_length()))  # few characters are minimizers
-    seen, starts = _mark_all(batches, settings, np.zeros((1 << bits) // 4, np.uint8))
-    count = min(_MOST_PARTITIONS, 1 << int(starts[-1] // _PARTITION_CHARACTERS).bit_length())
-    files = [stack.enter_context(closing(Grown(work / f"windows-{i:03d}", np.uint64))) for i in range(count)]
-    _emit_all(batches, settings, seen, starts, files)
-    pairs = stack.enter_context(closing(Grown(work / "pairs", np.int64)))
-    repeat, first = _repeats(files, int(starts[-1]), pairs)
-    return starts, repeat, first, pairs
+    seen = filter_of(size)
+    counts = [mark_texts(batch.column("text"), settings, seen) for batch in batches()]
+    starts = np.cumsum(np.concatenate([np.zeros(1, np.int64), *counts]))
+    return starts, _pairs(batches, settings, seen, starts, work)
 
 
-def _mark_all(
-    batches: Batches, settings: SubstringSettings, seen: npt.NDArray[np.uint8]
-) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    """Filter of minimizers seen once or twice, and where every text begins among all characters."""
-    sizes = [np.zeros(1, np.int64)]
-    for batch in batches():
-        counts = np.empty(batch.num_rows, np.int64)
-        mark(*buffers(batch.column("text")), settings.length, settings.gram, seen, counts)
-        sizes.append(counts)
-    return seen, np.cumsum(np.concatenate(sizes))
-
-
-def _emit_all(
-    batches: Batches, settings: SubstringSettings, seen: npt.NDArray[np.uint8], starts: npt.NDArray[np.int64],
-    files: list[Grown[np.uint64]],
-) -> None:  # fmt: skip
-    """Write the windows that may repeat, parted by some bits of their hash."""
-    row = 0
-    for batch in batches():
-        data, offsets = buffers(batch.column("text"))
-        size = int(starts[row + batch.num_rows] - starts[row])
-        hashes, places = np.empty((2, size), np.uint64), np.empty(size, np.int64)
-        m = emit(data, offsets, settings.length, settings.gram, seen, int(starts[row]), hashes, places)
-        windows, ends = np.empty((m, 3), np.uint64), np.empty(len(files) + 1, np.int64)
-        part(hashes, places, m, windows, ends)
-        for i in np.flatnonzero(np.diff(ends)):
-            files[i].append(windows[ends[i] : ends[i + 1]])
-        row += batch.num_rows
-
-
-def _repeats(
-    files: list[Grown[np.uint64]], characters: int, pairs: Grown[np.int64]
-) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-    """Bits of the places where a window stood before, and of the first places of such windows.
-
-    `pairs` gets all pairs (place, first place).
-    """
-    repeat, first = np.zeros(characters // 8 + 1, np.uint8), np.zeros(characters // 8 + 1, np.uint8)
-    for file in files:
-        windows = file.array().reshape(-1, 3)
-        table = np.full(1 << (2 * len(windows)).bit_length(), -1, np.int64)
-        found = np.empty((len(windows), 2), np.int64)
-        found = found[: repeated(windows, table, found)]
-        set_bits(np.ascontiguousarray(found[:, 0]), repeat)
-        set_bits(np.ascontiguousarray(found[:, 1]), first)
-        pairs.append(found)
-    return repeat, first
+def _pairs(
+    batches: Batches,
+    settings: SubstringSettings,
+    seen: npt.NDArray[np.uint8],
+    starts: npt.NDArray[np.int64],
+    work: Path,
+) -> Iterator[npt.NDArray[np.int64]]:
+    parts = parts_for(int(starts[-1]))
+    with ExitStack() as stack:
+        files = [stack.enter_context(closing(Grown(work / f"windows-{i:03d}", np.uint64))) for i in range(parts)]
+        row = 0
+        for batch in batches():
+            start, stop = int(starts[row]), int(starts[row + batch.num_rows])
+            windows, ends = windows_of(batch.column("text"), settings, seen, start, stop, parts)
+            for i in np.flatnonzero(np.diff(ends)):
+                files[i].append(windows[ends[i] : ends[i + 1]])
+            row += batch.num_rows
+        for file in files:
+            yield pairs_of(file.array().reshape(-1, 3))
 
 
 def _heads(pairs: npt.NDArray[np.int64], repeat: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:

@@ -5,9 +5,9 @@ A slot holds 0, 1 or 2 (two or more); hashes that share a slot only let more thr
 
 from __future__ import annotations
 
-from numba import uint8, uint64
+from numba import types, uint8, uint64
 
-from chimed.compiled import kernel
+from chimed.compiled import kernel, read, write
 
 
 @kernel(inline=True)
@@ -24,3 +24,14 @@ def noted_twice(table, value):  # type: ignore[no-untyped-def]
     """Whether a hash may have been counted twice."""
     slot = value & uint64(4 * table.size - 1)
     return (table[slot >> uint64(2)] >> uint8((slot & uint64(3)) << uint64(1))) & 3 == 2
+
+
+@kernel(types.void(write(uint8), read(uint8)))
+def merge(table, other):  # type: ignore[no-untyped-def]
+    """Add to a table what another one of its size has counted."""
+    for i in range(table.size):
+        merged = uint8(0)
+        for shift in (0, 2, 4, 6):
+            both = ((table[i] >> uint8(shift)) & 3) + ((other[i] >> uint8(shift)) & 3)
+            merged |= uint8(min(both, 2) << shift)
+        table[i] = merged
