@@ -182,16 +182,17 @@ def _cuts(
         low, high = int(starts[row]), int(starts[row + batch.num_rows])
         out = np.empty(high - low, np.int64)
         places = out[: bits_between(repeat, low, high, out)].copy() + low
-        rows = np.searchsorted(starts, places, side="right") - 1
-        for here in np.unique(rows):
-            text = batch.column("text")[int(here) - row].as_py()
+        rows, firsts = np.unique(np.searchsorted(starts, places, side="right") - 1, return_index=True)
+        edges = [*firsts.tolist(), places.size]
+        for i, here in enumerate(rows.tolist()):
+            text = batch.column("text")[here - row].as_py()
             begin = int(starts[here])
-            spans = whole_sentences(text, merged(places[rows == here] - begin, settings.length))
+            spans = whole_sentences(text, merged(places[edges[i] : edges[i + 1]] - begin, settings.length))
             if spans:
                 held = out[: bits_between(first, begin, begin + len(text), out)]
                 head = heads[np.searchsorted(heads[:, 0], begin), 1]
                 twin = int(np.searchsorted(starts, head, side="right")) - 1
-                yield _cut(int(here), text, spans, held, settings.length, twin)
+                yield _cut(here, text, spans, held, settings.length, twin)
         row += batch.num_rows
 
 
