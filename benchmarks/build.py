@@ -20,6 +20,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from timing import processor
+
 PARSE_ONLY = """
 validation = 0.0
 mask = "off"
@@ -125,7 +127,7 @@ def main() -> None:
         "# Building",
         "",
         "SFT release of a generated corpus, one worker; MB of input per second of CPU time, whole process with its start",
-        f"(load of the machine when it began: {load}).",
+        f"({processor()}; load of the machine when it began: {load}).",
         "",
         "| input MB | steps | CPU s | MB/s per core | peak MB |",
         "|---:|---|---:|---:|---:|",

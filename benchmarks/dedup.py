@@ -28,6 +28,7 @@ from corpora import CACHE, prepared, prepared_only
 from dedup_growth import growth, large
 from dedup_substring import substrings
 from peers import TOOLS
+from timing import processor
 
 HERE = Path(__file__).resolve().parent
 OWN = {
@@ -120,8 +121,6 @@ def beside_peers(path: Path, root: list[int], tools: list[str]) -> list[str]:
 
 def machine() -> str:
     """Processor, cores, Python and the versions of what was run."""
-    names = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines() if Path("/proc/cpuinfo").exists() else []
-    model = next((line.split(":")[1].strip() for line in names if line.startswith("model name")), platform.processor())
     found = []
     for name in SHARED:
         try:
@@ -130,7 +129,9 @@ def machine() -> str:
             continue
     pins = (word for name, installs in OWN.items() if (CACHE / name).exists() for word in installs[0] if "==" in word)
     own = ", ".join(pin.replace("==", " ") for pin in pins)
-    return f"{model}, {os.cpu_count()} cores, shared; Python {platform.python_version()}, {', '.join(found)}, {own}."
+    return (
+        f"{processor()}, {os.cpu_count()} cores, shared; Python {platform.python_version()}, {', '.join(found)}, {own}."
+    )
 
 
 def main() -> None:

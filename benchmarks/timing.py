@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -20,6 +21,13 @@ def speed(step: Callable[[Row], object], rows: Sequence[Row], size: float, round
             step(row)
         times.append(time.process_time() - start)
     return size / statistics.median(times)
+
+
+def processor() -> str:
+    """The processor's name."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
+    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
 
 
 def write_page(name: str, lines: Sequence[str]) -> None:
