@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import json
 import os
@@ -48,10 +49,16 @@ def run(application: typer.Typer) -> None:
     except SystemExit as end:
         _end_as_asked(end)
     except OSError as error:
-        typer.echo(f"error: {error.filename or 'disk'}: {error.strerror or error}.", err=True)
+        typer.echo(f"error: {error.filename or 'disk'}: {error.strerror or error}.{_way_out(error)}", err=True)
         sys.exit(DataError.exit_code)
     finally:
         gc.freeze()  # the interpreter ends: it need not look for cycles among all that was loaded
+
+
+def _way_out(error: OSError) -> str:
+    """What to do, where that is known: a write to a full disk names no file."""
+    full = error.errno == errno.ENOSPC
+    return " Free some, or write to another disk; then run the same command again." if full else ""
 
 
 def _end_as_asked(end: SystemExit) -> NoReturn:

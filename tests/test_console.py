@@ -51,6 +51,12 @@ def test_a_missing_file_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     assert capsys.readouterr().err == "error: disk: Failed to open 'x.arrow'.\n"
 
 
+def test_a_full_disk_says_what_to_do(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert ended(OSError(28, "No space left on device"), monkeypatch) == 6
+    said = capsys.readouterr().err
+    assert said.startswith("error: disk: No space left on device. Free some") and said.count("\n") == 1
+
+
 def test_a_long_title_stays_on_one_line_and_text_of_records_is_no_markup(capsys: pytest.CaptureFixture[str]) -> None:
     print_table("a title that is longer than its table [bold]", ["n", "text"], [[12345, "[red]danger[/red] [姓名]"]])
     first, *rest = capsys.readouterr().out.splitlines()
