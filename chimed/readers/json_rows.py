@@ -121,9 +121,9 @@ def shape_of(path: Path, nested: bool = False) -> Shape:
             sound = parses(window.data[at:end])
             follows = window.skip(end)
             if sound and follows < len(window.data):
-                return (
-                    "lines" if window.data[follows] != 0x2C else "object" if nested else "array"
-                )  # its `[` is missing
+                if window.data[follows] != 0x2C or _mostly_rows(_first_lines(path)):
+                    return "lines"
+                return "object" if nested else "array"  # its `[` is missing
             if sound:
                 return "object"
         lines = _first_lines(path)
@@ -145,8 +145,11 @@ def _first_lines(path: Path) -> list[bytes]:
 def _by_lines(lines: list[bytes]) -> bool:
     """Whether a file that begins with `[` holds a row a line: no comma stands between whole rows, as it would in JSON."""
     listed = all(line[:1] == b"[" and line[-1:] != b"," for line in lines)
-    rows = sum(map(_is_row, lines))
-    return len(lines) > 1 and (2 * rows > len(lines) or (rows > 0 and listed))
+    return len(lines) > 1 and (_mostly_rows(lines) or (listed and any(map(_is_row, lines))))
+
+
+def _mostly_rows(lines: list[bytes]) -> bool:
+    return 2 * sum(map(_is_row, lines)) > len(lines)
 
 
 def _is_row(line: bytes) -> bool:
