@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from chimed.readers import Blocks, Columns, Delimited, JsonRows, Passages, TextLines
 from chimed.source import BadRow, Reader, Row, load
 
-# The same examples in every run: in about one of 40,000 the text does not say whose a part is (see json_resume).
+# Examples do not depend on chance: now and then the text does not say whose a part is (see json_resume).
 SETTINGS = settings(
     max_examples=80, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

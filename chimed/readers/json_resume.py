@@ -10,7 +10,7 @@ Damage inside one element costs that element. It costs more only where the text 
 - where elements hold lists of objects with the very fields of elements, part of a broken element may pass for a row;
 - what a cut leaves of the first element may be a whole value of another kind: it may take the second one with it.
 
-Of random damage at any place about one in 40,000 cost a neighbour, which is lost with a reason, never silently.
+Of 42,000 damaged nests three cost a neighbour, of 63,000 damaged arrays and lines none.
 """
 
 from __future__ import annotations
